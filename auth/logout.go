@@ -1,0 +1,83 @@
+package auth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// logout ends the session here and at PSC. GET asks first, so that an image on
+// somebody's page signs nobody out. POST ends it here, and then sends the person
+// to PSC to end it there: a person who clicks leaves both, while a time-out ends
+// the session only here (and never comes this way).
+//
+// The page that answers POST continues by itself and by a link. It is no
+// redirect, because browsers apply the form-action of the app's page to
+// redirects that follow a form.
+func (rp *RelyingParty) logout(w http.ResponseWriter, r *http.Request) {
+	if !allowMethods(w, r, http.MethodGet, http.MethodHead, http.MethodPost) {
+		return
+	}
+	id := rp.identify(r)
+	if r.Method != http.MethodPost {
+		if id.state == signedIn {
+			rp.writePage(w, r, http.StatusOK, pageData{Key: "sign_out", Action: rp.LogoutURL()})
+		} else {
+			rp.writePage(w, r, http.StatusOK, pageData{Key: "signed_out_local", Action: rp.LoginURL(home)})
+		}
+		return
+	}
+	if err := rp.csrf.Check(r); err != nil {
+		rp.fail(w, r, &failure{page: "not_yours", status: http.StatusForbidden, reason: "cross_site", err: err})
+		return
+	}
+	if len(r.CookiesNamed(rp.cookies.session)) > 0 {
+		rp.cookies.set(w, rp.cookies.session, "", 0)
+	}
+	leave := ""
+	if id.state == signedIn {
+		if err := rp.revoked.end(r.Context(), id.session.ID, rp.sessionEnd(id.session)); err != nil {
+			rp.cfg.Logger.Error("auth: a session was ended in this process only", "error", err)
+		}
+		rp.cfg.Logger.Info("auth: signed out", "user", id.session.UserID)
+		leave = rp.leaveURL(r.Context(), id.session.ID)
+	}
+	switch {
+	case !isPage(r):
+		writeJSON(w, http.StatusOK, struct {
+			LogoutURL *string `json:"logout_url"` // where to send the browser, to leave PSC too
+		}{orNull(leave)})
+	case leave != "":
+		rp.writePage(w, r, http.StatusOK, pageData{Key: "signing_out", Action: leave, Refresh: true})
+	case id.state == signedIn:
+		rp.writePage(w, r, http.StatusOK, pageData{Key: "signed_out_here", Action: rp.LoginURL(home)})
+	default:
+		rp.writePage(w, r, http.StatusOK, pageData{Key: "signed_out_local", Action: rp.LoginURL(home)})
+	}
+}
+
+// leaveURL returns the address that ends PSC's session, or "" when PSC cannot be
+// asked now. Without the ID token PSC would ask the person to confirm.
+func (rp *RelyingParty) leaveURL(ctx context.Context, sessionID string) string {
+	meta, err := rp.provider.metadata(ctx)
+	if err != nil || meta.EndSession == "" {
+		return ""
+	}
+	hint := ""
+	rec, err := rp.cfg.Sessions.Session(ctx, sessionID)
+	if err == nil {
+		hint, err = rp.vault.open(rec.IDToken, sessionID)
+	}
+	if err != nil && !errors.Is(err, ErrNoSession) {
+		rp.cfg.Logger.Error("auth: no ID token for the sign-out at PSC", "error", err)
+	}
+	return rp.provider.logoutURL(meta, hint, rp.origin+rp.base+"/signed-out")
+}
+
+// signedOut is where PSC sends the person after its own sign-out.
+func (rp *RelyingParty) signedOut(w http.ResponseWriter, r *http.Request) {
+	if !allowMethods(w, r, http.MethodGet, http.MethodHead) {
+		return
+	}
+	rp.writePage(w, r, http.StatusOK, pageData{Key: "signed_out", Action: rp.LoginURL(home)})
+}

@@ -1,0 +1,1 @@
+history.replaceState(null,"",JSON.parse(document.getElementById("elsewhere").textContent));
