@@ -1,0 +1,94 @@
+package mockpsc
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// An answer is a response that its log entry follows.
+type answer struct {
+	http.ResponseWriter
+	server *Server
+	entry  *Request
+}
+
+// WriteHeader notes the status before the first byte leaves, so that a program
+// that has received an answer finds it in Requests.
+func (a *answer) WriteHeader(status int) {
+	a.server.mu.Lock()
+	if a.entry.Status == 0 {
+		a.entry.Status = status
+	}
+	a.server.mu.Unlock()
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	if a.entry.Status == 0 { // only this request's goroutine writes it
+		a.WriteHeader(http.StatusOK)
+	}
+	return a.ResponseWriter.Write(b)
+}
+
+// belongsTo notes for which client the request was.
+func (a *answer) belongsTo(c *Client) {
+	a.server.mu.Lock()
+	a.entry.ClientID = c.ID
+	a.server.mu.Unlock()
+}
+
+// json answers with a document as Keycloak does, not to be cached.
+func (a *answer) json(status int, body []byte) {
+	h := a.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	a.WriteHeader(status)
+	a.Write(body)
+}
+
+// fail answers with an error in the shape of Keycloak's.
+func (a *answer) fail(status int, code, description string) {
+	body, err := json.Marshal(struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description,omitempty"`
+	}{code, description})
+	if err != nil {
+		panic(err) // two strings always marshal
+	}
+	a.explain(description)
+	a.json(status, body)
+}
+
+// explain puts the rule that was broken into a header, for programs.
+func (a *answer) explain(rule string) {
+	a.Header().Set("X-Mock-PSC-Error", asciiText(rule))
+}
+
+// redirect sends the browser on with 303, so that a form that was posted here
+// is never posted there (RFC 9700, section 4.12).
+func (a *answer) redirect(location string) {
+	h := a.Header()
+	h.Set("Location", location)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	a.WriteHeader(http.StatusSeeOther)
+}
+
+// asciiText keeps what RFC 6749 allows in an error_description and HTTP in a header.
+func asciiText(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '"':
+			return '\''
+		case r == '\n':
+			return ' '
+		case r < ' ' || r > '~' || r == '\\':
+			return '?'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,422 @@
+package mockpsc
+
+import (
+	"cmp"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"math/big"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// An attempt is one sign-in under way: from an accepted authorization request
+// to the redirect that answers it. Guarded by Server.mu.
+type attempt struct {
+	id      string // unguessable; in the browser's page and nowhere else
+	browser string // the cookie of the browser that began it
+	started time.Time
+
+	client      *Client
+	issuer      string
+	base        string
+	redirectURI string
+	state       string
+	nonce       string
+	scope       string
+	challenge   string // PKCE, S256; "" if the client sent none
+	hint        string // login_hint
+	lang        string // ui_locales, if it names a language we have
+
+	ticket ticket
+	card   *person // whose card is in the reader
+	done   string  // where the browser was sent, once it is over
+}
+
+// A session is an SSO session: a browser that need not say again who it is.
+type session struct {
+	sid      string
+	secret   string // with sid, the cookie
+	confirm  string // in the form that asks whether to sign out, so that no other site can post it
+	person   *person
+	mode     authMode
+	authTime time.Time
+	used     time.Time
+	ended    bool
+}
+
+func (ses *session) alive(now time.Time) bool {
+	return !ses.ended && now.Sub(ses.authTime) < ssoMax && now.Sub(ses.used) < ssoIdle &&
+		ses.person.means(ses.mode).State != "revoked"
+}
+
+// A refusal says why an authorization request is refused. With a code it goes
+// back to the redirect URI; without one the developer reads it here.
+type refusal struct {
+	code string // RFC 6749, section 4.1.2.1; "" means a page
+	rule string // in English, for programs
+	key  string // of the page's text
+	args []string
+}
+
+// authorize answers the authorization request (OpenID Connect Core, section 3.1.2).
+func (s *Server) authorize(a *answer, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		s.refusePage(a, r, nil, refusal{rule: "the parameters cannot be read: " + err.Error(), key: "a8_unreadable"})
+		return
+	}
+	if r.Form.Has("attempt") && !r.Form.Has("client_id") { // a tab, or the way back from another page
+		if at := s.resume(a, r); at != nil {
+			s.signInPage(a, r, at, notice{})
+		}
+		return
+	}
+	client, ref := s.checkReturn(r.Form)
+	if client != nil {
+		a.belongsTo(client)
+	}
+	if ref == nil {
+		ref = checkLesson(r.Form)
+	}
+	if ref != nil {
+		s.refusePage(a, r, client, *ref)
+		return
+	}
+	at := &attempt{
+		id:          newHandle(),
+		started:     s.now(),
+		client:      client,
+		issuer:      s.issuer(r),
+		base:        s.base(r),
+		redirectURI: r.Form.Get("redirect_uri"),
+		state:       r.Form.Get("state"),
+		nonce:       r.Form.Get("nonce"),
+		scope:       "openid scope_all",
+		challenge:   r.Form.Get("code_challenge"),
+		hint:        r.Form.Get("login_hint"),
+		lang:        language(r.Form.Get("ui_locales")),
+	}
+	if ref := checkRequest(r.Form); ref != nil {
+		a.explain(ref.rule)
+		a.redirect(at.refuse(ref.code, ref.rule))
+		return
+	}
+	if s.answerFromSSO(a, r, at) {
+		return
+	}
+	if r.Form.Get("prompt") == "none" {
+		a.redirect(at.refuse("login_required", "prompt=none, and nobody is signed in in this browser"))
+		return
+	}
+	at.browser = s.browser(a, r)
+	s.mu.Lock()
+	s.attempts[at.id] = at
+	s.mu.Unlock()
+	s.signInPage(a, r, at, notice{})
+}
+
+// checkReturn settles whether there is a place to return to. Until there is,
+// nothing is ever redirected (RFC 6749, section 4.1.2.1).
+func (s *Server) checkReturn(form url.Values) (*Client, *refusal) {
+	for name, values := range form {
+		if len(values) > 1 {
+			return nil, &refusal{rule: fmt.Sprintf("parameter %s is given twice (RFC 6749, section 3.1)", name), key: "a8_duplicate", args: []string{"x", name}}
+		}
+	}
+	id, uri := form.Get("client_id"), form.Get("redirect_uri")
+	client := s.client(id)
+	if client == nil {
+		var known []string
+		for _, c := range s.clients() {
+			known = append(known, c.ID)
+		}
+		list := strings.Join(known, ", ")
+		return nil, &refusal{rule: fmt.Sprintf("client_id %q is unknown; declared: %s", id, list), key: "a8_client", args: []string{"x", id, "liste", list}}
+	}
+	if uri == "" || !client.allows(client.RedirectURIs, uri) {
+		list := client.describe(client.RedirectURIs)
+		return client, &refusal{rule: fmt.Sprintf("redirect_uri %q is not declared; declared: %s", uri, list), key: "a8_redirect", args: []string{"x", orDash(uri), "liste", list}}
+	}
+	return client, nil
+}
+
+// checkLesson refuses on a page what a redirect would hide: those who forget
+// state, nonce or acr_values also forget to show the errors that come back.
+func checkLesson(form url.Values) *refusal {
+	for _, name := range []string{"state", "nonce"} {
+		if form.Get(name) == "" {
+			return &refusal{rule: name + " is required and missing", key: "a8_missing", args: []string{"x", name}}
+		}
+	}
+	if acr := form.Get("acr_values"); acr != "eidas1" {
+		return &refusal{rule: fmt.Sprintf("acr_values=eidas1 is required; received %q", acr), key: "a8_acr", args: []string{"x", orDash(acr)}}
+	}
+	return nil
+}
+
+// checkRequest finds what the client hears about at its redirect URI.
+func checkRequest(form url.Values) *refusal {
+	refuse := func(code, format string, args ...any) *refusal {
+		return &refusal{code: code, rule: fmt.Sprintf(format, args...)}
+	}
+	switch rt := form.Get("response_type"); {
+	case rt == "":
+		return refuse("invalid_request", "response_type is missing; only code is used")
+	case rt != "code":
+		return refuse("unsupported_response_type", "only response_type=code is used; received %q", rt)
+	}
+	// The order of scopes has no meaning (RFC 6749, section 3.3); their set has.
+	scope := strings.Fields(form.Get("scope"))
+	slices.Sort(scope)
+	if !slices.Equal(scope, []string{"openid", "scope_all"}) {
+		return refuse("invalid_scope", "scope must be 'openid scope_all'; received %q", form.Get("scope"))
+	}
+	if form.Has("request") {
+		return refuse("request_not_supported", "request objects are not used at PSC")
+	}
+	if form.Has("request_uri") {
+		return refuse("request_uri_not_supported", "request objects are not used at PSC")
+	}
+	if m := form.Get("response_mode"); m != "" && m != "query" {
+		return refuse("invalid_request", "only response_mode=query is answered; received %q", m)
+	}
+	prompt := strings.Fields(form.Get("prompt"))
+	for _, p := range prompt {
+		if !slices.Contains([]string{"none", "login", "consent", "select_account"}, p) {
+			return refuse("invalid_request", "unknown prompt %q", p)
+		}
+		if p == "none" && len(prompt) > 1 {
+			return refuse("invalid_request", "prompt=none goes with no other prompt")
+		}
+	}
+	if m := form.Get("max_age"); m != "" {
+		if n, err := strconv.Atoi(m); err != nil || n < 0 {
+			return refuse("invalid_request", "max_age is a number of seconds; received %q", m)
+		}
+	}
+	challenge, method := form.Get("code_challenge"), form.Get("code_challenge_method")
+	switch {
+	case challenge == "" && method != "":
+		return refuse("invalid_request", "code_challenge_method without code_challenge")
+	case challenge == "":
+		return nil
+	case method != "S256": // the default is plain (RFC 7636, section 4.3), which protects nothing
+		return refuse("invalid_request", "only code_challenge_method=S256 is accepted; received %q", method)
+	case len(challenge) != 43:
+		return refuse("invalid_request", "an S256 code_challenge has 43 characters; received %d", len(challenge))
+	}
+	return nil
+}
+
+// answerFromSSO answers at once if this browser is signed in already and the
+// client does not ask for more.
+func (s *Server) answerFromSSO(a *answer, r *http.Request, at *attempt) bool {
+	prompt := strings.Fields(r.Form.Get("prompt"))
+	if slices.Contains(prompt, "login") || slices.Contains(prompt, "select_account") {
+		return false
+	}
+	s.mu.Lock()
+	location := ""
+	if ses := s.ssoSession(r); ses != nil && s.enough(ses, r.Form) {
+		ses.used = s.now()
+		location = s.issueCode(at, ses, nil)
+	}
+	s.mu.Unlock()
+	if location == "" {
+		return false
+	}
+	a.redirect(location)
+	return true
+}
+
+// enough reports whether a session satisfies max_age and id_token_hint. Called
+// with s.mu held.
+func (s *Server) enough(ses *session, form url.Values) bool {
+	if m := form.Get("max_age"); m != "" {
+		seconds, _ := strconv.ParseInt(m, 10, 32) // checkRequest has read it
+		if age := s.now().Sub(ses.authTime); seconds == 0 || age > time.Duration(seconds)*time.Second {
+			return false
+		}
+	}
+	if hint := form.Get("id_token_hint"); hint != "" {
+		if h, err := readHint(hint); err != nil || h.Sub != ses.person.now.sub() {
+			return false
+		}
+	}
+	return true
+}
+
+// complete ends an attempt well: somebody has proved who he is. It returns
+// where the browser goes, with a code. Called with s.mu held.
+//
+// A sign-in with faults leaves no SSO session in the browser, so that the lie
+// hits that sign-in only, and the next one asks again.
+func (s *Server) complete(a *answer, r *http.Request, at *attempt, p *person, mode authMode, faults []Fault) string {
+	now := s.now()
+	ses := s.ssoSession(r)
+	if ses != nil && ses.person == p && len(faults) == 0 {
+		// Proved again: the session goes on, as at Keycloak, with a later auth_time.
+		ses.mode, ses.authTime, ses.used = mode, now, now
+	} else {
+		if ses != nil && len(faults) == 0 {
+			ses.ended = true
+		}
+		ses = &session{
+			sid: newUUID(), secret: newHandle(), confirm: newHandle(),
+			person: p, mode: mode, authTime: now, used: now,
+		}
+		s.sessions[ses.sid] = ses
+		if len(faults) == 0 {
+			s.setCookie(a, r, "sso", ses.sid+"."+ses.secret, 0)
+		}
+	}
+	at.done = s.issueCode(at, ses, faults)
+	delete(s.tickets, at.ticket.id)
+	return at.done
+}
+
+// issueCode makes an authorization code and returns where the browser takes it.
+// Called with s.mu held.
+func (s *Server) issueCode(at *attempt, ses *session, faults []Fault) string {
+	clientUUID := sha256.Sum256([]byte(at.client.ID))
+	g := &grant{
+		code:        newUUID() + "." + ses.sid + "." + formatUUID(clientUUID[:16]),
+		issued:      s.now(),
+		client:      at.client,
+		issuer:      at.issuer,
+		redirectURI: at.redirectURI,
+		nonce:       at.nonce,
+		scope:       at.scope,
+		challenge:   at.challenge,
+		session:     ses,
+		authTime:    ses.authTime,
+		who:         ses.person.now,
+		mode:        ses.mode,
+		faults:      faults,
+	}
+	s.grants[g.code] = g
+	out := &outgoing{params: []param{
+		{"state", at.state}, {"session_state", ses.sid}, {"code", g.code}, {"iss", at.issuer},
+	}}
+	bend(faults, "callback", out)
+	return at.back(out.params)
+}
+
+// refuse returns the redirect that tells the client of an error.
+func (at *attempt) refuse(code, description string) string {
+	params := []param{{"error", code}, {"error_description", asciiText(description)}}
+	if at.state != "" {
+		params = append(params, param{"state", at.state})
+	}
+	return at.back(append(params, param{"iss", at.issuer})) // RFC 9207: in errors too
+}
+
+type param struct{ name, value string }
+
+// back appends parameters to the redirect URI, keeping its query (RFC 6749, section 3.1.2).
+func (at *attempt) back(params []param) string {
+	var b strings.Builder
+	b.WriteString(at.redirectURI)
+	sep := "?"
+	if strings.Contains(at.redirectURI, "?") {
+		sep = "&"
+	}
+	for _, p := range params {
+		b.WriteString(sep + p.name + "=" + url.QueryEscape(p.value))
+		sep = "&"
+	}
+	return b.String()
+}
+
+// resume finds the attempt that a form or a link belongs to, in the browser
+// that began it. Otherwise it answers and returns nil.
+func (s *Server) resume(a *answer, r *http.Request) *attempt {
+	s.mu.Lock()
+	at := s.attempts[r.FormValue("attempt")]
+	ok := at != nil && subtle.ConstantTimeCompare([]byte(at.browser), []byte(s.cookie(r, "browser"))) == 1
+	late := ok && s.now().Sub(at.started) > attemptTTL
+	done := ""
+	if ok && !late {
+		done = at.done
+	}
+	s.mu.Unlock()
+	switch {
+	case !ok: // never made, swept long ago, or begun in another browser: the answer is the same
+		s.expiredPage(a, r, nil)
+		return nil
+	case late:
+		a.belongsTo(at.client)
+		s.expiredPage(a, r, at)
+		return nil
+	case done != "": // a double click: the same answer, not a second one
+		a.belongsTo(at.client)
+		a.redirect(done)
+		return nil
+	}
+	a.belongsTo(at.client)
+	return at
+}
+
+// ssoSession returns the living session of the browser, or nil. Called with s.mu held.
+func (s *Server) ssoSession(r *http.Request) *session {
+	sid, secret, _ := strings.Cut(s.cookie(r, "sso"), ".")
+	ses := s.sessions[sid]
+	if ses == nil || subtle.ConstantTimeCompare([]byte(ses.secret), []byte(secret)) != 1 || !ses.alive(s.now()) {
+		return nil
+	}
+	return ses
+}
+
+// browser returns the mark of this browser, set now if there is none.
+func (s *Server) browser(a *answer, r *http.Request) string {
+	if mark := s.cookie(r, "browser"); mark != "" {
+		return mark
+	}
+	mark := newHandle()
+	s.setCookie(a, r, "browser", mark, 0)
+	return mark
+}
+
+// cookieName is the mock's own on any host: cookies know no port, so an app or a
+// second mock beside this one must not have the same.
+func (s *Server) cookieName(r *http.Request, what string) string {
+	sum := sha256.Sum256([]byte(s.issuer(r)))
+	name := "mockpsc_" + what + "_" + hex.EncodeToString(sum[:4])
+	if strings.HasPrefix(s.issuer(r), "https:") {
+		name = "__Host-" + name
+	}
+	return name
+}
+
+func (s *Server) cookie(r *http.Request, what string) string {
+	c, err := r.Cookie(s.cookieName(r, what))
+	if err != nil {
+		return ""
+	}
+	return c.Value
+}
+
+// setCookie sets a host-only cookie; seconds 0 is until the browser closes, less deletes it.
+func (s *Server) setCookie(a *answer, r *http.Request, what, value string, seconds int) {
+	http.SetCookie(a, &http.Cookie{
+		Name: s.cookieName(r, what), Value: value, Path: "/", MaxAge: seconds,
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(s.issuer(r), "https:"),
+	})
+}
+
+// twoDigits is the number that screen and phone both show.
+func twoDigits() string {
+	n, err := rand.Int(rand.Reader, big.NewInt(100))
+	if err != nil {
+		panic(err) // crypto/rand does not fail
+	}
+	return fmt.Sprintf("%02d", n)
+}
+
+func orDash(s string) string { return cmp.Or(s, "–") }

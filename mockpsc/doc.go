@@ -1,0 +1,51 @@
+// Package mockpsc imitates Pro Santé Connect, the OpenID Connect provider of
+// the French State for health professionals, for development, tests and
+// demonstrations. It needs no network, no card, no telephone and no account,
+// and it lies on demand.
+//
+// Three names come first. [NewServer] starts a provider for one test,
+// [Server.SignIn] walks through a sign-in as a person with a browser would, and
+// [Faults] lists the ways in which the provider can lie:
+//
+//	p := mockpsc.NewServer(t)
+//	app := newApp(p.URL) // the app under test, pointed at the mock
+//	resp, err := p.SignIn(app.Client(), app.URL+"/login", "dr-dupont")
+//	…
+//	for _, f := range mockpsc.Faults() {
+//		resp, err := p.SignIn(newBrowser(), app.URL+"/login", "dr-dupont", f.Name)
+//		// the app must have refused
+//	}
+//
+// A [Server] is an [http.Handler] whose zero value works, so that a program may
+// also embed it or serve it alone, as the command mockpsc does.
+//
+// # Policy
+//
+// The mock is strict by default: where the specification leaves a choice, or
+// where what the real service does is not known, it refuses what a careful
+// client would not send and says which rule was broken. It is stricter than the
+// real service in these points: an authorization code lives 30 seconds,
+// state, nonce and acr_values=eidas1 are compulsory, a code_verifier
+// without a code_challenge is refused, and so is code_challenge_method=plain.
+//
+// It cannot be mistaken for the real service: every answer carries the header
+// X-Mock-PSC, every page a ribbon, nothing persists, the keys are made anew in
+// each process, an issuer under esante.gouv.fr is refused, and without a
+// configured issuer only requests to a loopback host are answered.
+//
+// It shares no code with the client of this module: if one struct both wrote
+// and read a claim, a misspelt name would be invisible. The people are JSON
+// documents, served byte for byte.
+//
+// # What a refused authorization request gets
+//
+// An unknown client, an undeclared redirect_uri and a parameter given twice get
+// a page, never a redirect (RFC 6749, section 4.1.2.1). A missing state or
+// nonce and a missing or different acr_values get a page as well, although a
+// redirect would be allowed: it is the developer who must read it. Faults of
+// response_type, scope, prompt, max_age, response_mode, request objects and
+// PKCE go back to the redirect_uri with error, error_description, state and iss.
+//
+// Each refusal by the mock itself, page or JSON, repeats the rule in English in
+// the header X-Mock-PSC-Error, for programs.
+package mockpsc

@@ -1,0 +1,87 @@
+package mockpsc
+
+import (
+	"crypto"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"net/http"
+	"sync"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// The keys are made once per process and shared by its servers: RSA keys are
+// slow to make, and tests make many servers. They live in memory only.
+var (
+	signingKey    = sync.OnceValue(newKey)
+	encryptionKey = sync.OnceValue(newKey) // published, as Keycloak does; nothing is encrypted with it
+	foreignKey    = sync.OnceValue(newKey) // never published; signs for faults
+	refreshKey    = sync.OnceValue(func() []byte { k := make([]byte, 64); rand.Read(k); return k })
+)
+
+type key struct {
+	private *rsa.PrivateKey
+	kid     string
+}
+
+func newKey() key {
+	private, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic("mockpsc: making an RSA key: " + err.Error())
+	}
+	sum := sha256.Sum256(x509.MarshalPKCS1PublicKey(&private.PublicKey))
+	return key{private, base64.RawURLEncoding.EncodeToString(sum[:])}
+}
+
+func warmKeys() {
+	signingKey()
+	encryptionKey()
+}
+
+// sign returns the RS256 signature (RFC 7518, section 3.3) of a text.
+func (k key) sign(text string) []byte {
+	sum := sha256.Sum256([]byte(text))
+	sig, err := rsa.SignPKCS1v15(nil, k.private, crypto.SHA256, sum[:])
+	if err != nil {
+		panic("mockpsc: signing: " + err.Error()) // a 2048-bit key always holds a SHA-256
+	}
+	return sig
+}
+
+// publicPEM is what an attacker finds in the JWKS and may try as an HMAC key.
+func (k key) publicPEM() []byte {
+	der, err := x509.MarshalPKIXPublicKey(&k.private.PublicKey)
+	if err != nil {
+		panic("mockpsc: " + err.Error())
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+}
+
+func hs256(secret []byte, text string) []byte {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte(text))
+	return mac.Sum(nil)
+}
+
+// certs publishes one key for signatures and one for encryption, as Keycloak does.
+func (s *Server) certs(a *answer, r *http.Request) {
+	a.json(http.StatusOK, publishedKeys())
+}
+
+var publishedKeys = sync.OnceValue(func() []byte {
+	sig, enc := signingKey(), encryptionKey()
+	body, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
+		{Key: &enc.private.PublicKey, KeyID: enc.kid, Algorithm: "RSA-OAEP", Use: "enc"},
+		{Key: &sig.private.PublicKey, KeyID: sig.kid, Algorithm: "RS256", Use: "sig"},
+	}})
+	if err != nil {
+		panic("mockpsc: publishing the keys: " + err.Error())
+	}
+	return body
+})

@@ -1,0 +1,76 @@
+package mockpsc
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// An object is a JSON object whose members keep their order and may repeat: the
+// tokens are written in the real order, and a fault may break the rule that a
+// name appears once.
+type object []member
+
+type member struct {
+	name  string
+	value any
+}
+
+// set replaces the value of a member, in its place.
+func (o object) set(name string, value any) {
+	for i := range o {
+		if o[i].name == name {
+			o[i].value = value
+		}
+	}
+}
+
+func (o *object) del(name string) {
+	*o = slices.DeleteFunc(*o, func(m member) bool { return m.name == name })
+}
+
+func (o object) text() []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // the real service does not
+	b.WriteByte('{')
+	for i, m := range o {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		for j, v := range []any{m.name, m.value} {
+			if j > 0 {
+				b.WriteByte(':')
+			}
+			if err := enc.Encode(v); err != nil {
+				panic("mockpsc: writing JSON: " + err.Error()) // only strings, numbers and booleans come here
+			}
+			b.Truncate(b.Len() - 1) // the encoder's line feed
+		}
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+// newUUID returns a random UUID (RFC 9562, version 4), the form of Keycloak's identifiers.
+func newUUID() string {
+	var u [16]byte
+	rand.Read(u[:])
+	u[6] = u[6]&0x0f | 0x40
+	u[8] = u[8]&0x3f | 0x80
+	return formatUUID(u[:])
+}
+
+func formatUUID(u []byte) string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:16])
+}
+
+// newHandle returns 128 random bits that nobody can guess.
+func newHandle() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}

@@ -1,0 +1,211 @@
+package mockpsc
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// A ticket is what a phone is asked about: by the QR code, which anybody may
+// scan, or by a notification, which goes to one person's phone. It lets a phone
+// approve; it never lets a browser in. Guarded by Server.mu.
+type ticket struct {
+	id     string
+	number string // two digits, on screen and phone
+	made   time.Time
+	state  ticketState
+	who    *person // whose phone it is: chosen after a scan, known from the start if typed
+	typed  bool
+	same   bool // the person has compared the number
+}
+
+type ticketState string
+
+const (
+	waiting  ticketState = "waiting"
+	scanned  ticketState = "scanned"
+	approved ticketState = "approved"
+	refused  ticketState = "refused"
+	expired  ticketState = "expired"
+	blocked  ticketState = "blocked"
+)
+
+func (t *ticket) fresh(now time.Time) bool { return t.id != "" && now.Sub(t.made) < ticketTTL }
+
+// at returns the state as time has it: only an open question expires.
+func (t *ticket) at(now time.Time) ticketState {
+	if (t.state == waiting || t.state == scanned) && !t.fresh(now) {
+		return expired
+	}
+	return t.state
+}
+
+// newTicket replaces the ticket of an attempt; the old one is worth nothing
+// from then on. Called with s.mu held.
+func (s *Server) newTicket(at *attempt, typed *person) {
+	delete(s.tickets, at.ticket.id)
+	at.ticket = ticket{
+		id: newHandle(), number: twoDigits(), made: s.now(), state: waiting,
+		who: typed, typed: typed != nil,
+	}
+	s.tickets[at.ticket.id] = at
+}
+
+// wait shows the browser how the phone is getting on, and takes it back to the
+// application once the phone has approved.
+func (s *Server) wait(a *answer, r *http.Request) {
+	at := s.resume(a, r)
+	if at == nil {
+		return
+	}
+	s.mu.Lock()
+	state := at.ticket.at(s.now())
+	if state == approved {
+		location := s.complete(a, r, at, at.ticket.who, byPhone, nil)
+		s.mu.Unlock()
+		a.redirect(location)
+		return
+	}
+	if state == "" { // the card tab was used: there is no ticket yet
+		s.mu.Unlock()
+		a.redirect("/auth?attempt=" + url.QueryEscape(at.id))
+		return
+	}
+	v := s.view(a, r, "wait")
+	v.Heading = "wait"
+	v.ofAttempt(at)
+	v.ofTicket(s, at)
+	s.mu.Unlock()
+	v.Self = "/auth/wait?attempt=" + url.QueryEscape(at.id)
+	if r.Method == http.MethodPost && v.Open {
+		v.StateKey = "not_yet"
+	}
+	a.page(http.StatusOK, v)
+}
+
+// status is wait for the page's script.
+func (s *Server) status(a *answer, r *http.Request) {
+	id := r.FormValue("attempt")
+	s.mu.Lock()
+	at := s.attempts[id]
+	state, number, service := expired, "", ""
+	if at != nil && at.browser == s.cookie(r, "browser") && at.done == "" {
+		state, number, service = at.ticket.at(s.now()), at.ticket.number, at.client.service()
+	}
+	s.mu.Unlock()
+	v := s.view(a, r, "")
+	next := ""
+	if state == scanned || state == approved || state == refused || state == blocked {
+		next = "/auth/wait?attempt=" + url.QueryEscape(id)
+	}
+	a.json(http.StatusOK, object{
+		{"state", string(state)},
+		{"text", v.plain(string(state), "nombre", number, "service", service)},
+		{"next", next},
+	}.text())
+}
+
+// phone is the simulated phone: whose is it, is the number the same, what is
+// the code. Each answer of the person is a post to the same address.
+func (s *Server) phone(a *answer, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		a.fail(http.StatusBadRequest, "invalid_request", "the form cannot be read")
+		return
+	}
+	v := s.view(a, r, "phone")
+	v.Self = r.URL.Path
+	v.Heading = "phone_request"
+
+	s.mu.Lock()
+	at := s.tickets[r.PathValue("ticket")]
+	if at == nil { // used up, replaced by a newer one, or never made
+		s.mu.Unlock()
+		v.Heading, v.Step, v.StateKey = "phone_over", "over", "phone_used"
+		a.page(http.StatusGone, v)
+		return
+	}
+	t := &at.ticket
+	if r.Method == http.MethodPost {
+		v.Notice = s.phoneAnswer(t, r, v)
+	}
+	v.Service, v.Number = at.client.service(), t.number
+	switch state := t.at(s.now()); {
+	case v.Step == "impostor":
+		v.Heading = "phone_none"
+	case state == approved:
+		v.Heading, v.Step = "phone_done", "done"
+	case state == blocked, t.who != nil && t.who.ecps.State == "blocked":
+		v.Heading, v.Step, v.StateKey = "phone_over", "blocked", "phone_blocked"
+	case t.who != nil && !t.who.ecps.Works():
+		v.Heading, v.Step, v.StateKey = "phone_over", "over", stateKey(byPhone, t.who.ecps.State)
+	case state == refused, state == expired:
+		v.Heading, v.Step, v.StateKey = "phone_over", "over", "phone_"+string(state)
+	case t.who == nil:
+		v.Heading, v.Step = "phone_whose", "whose"
+		v.People = s.peopleViews(at.hint)
+	case !t.same:
+		v.Step = "compare"
+	default:
+		v.Heading, v.Step = "phone_code", "code"
+	}
+	if t.who != nil {
+		v.Person = t.who.now.Name
+	}
+	a.entry.ClientID = at.client.ID
+	s.mu.Unlock()
+	a.page(http.StatusOK, v)
+}
+
+// phoneAnswer takes one answer of the person at the phone. Called with s.mu held.
+func (s *Server) phoneAnswer(t *ticket, r *http.Request, v *view) notice {
+	if r.Form.Has("unblock") && t.who != nil { // the mock's own button
+		t.who.ecps.unblock("active")
+		if t.state == blocked {
+			t.state = refused // the blocked request itself stays dead
+		}
+		return notice{}
+	}
+	if state := t.at(s.now()); state != waiting && state != scanned {
+		return notice{}
+	}
+	switch {
+	case r.Form.Has("phone"):
+		who := r.Form.Get("phone")
+		p := s.people[who]
+		switch {
+		case t.who != nil && p != t.who:
+			return notice{Key: "phone_other"}
+		case who == "none":
+			v.Step = "impostor" // a phone without an e-CPS has no say: nothing changes
+		case p == nil:
+			return notice{Key: "phone_choose", Field: "phone"}
+		default:
+			t.who, t.state = p, scanned
+		}
+	case t.who == nil:
+	case r.Form.Get("same") == "yes":
+		t.same = true
+	case r.Form.Get("same") == "no", r.Form.Has("refuse"):
+		t.state = refused
+	case r.Form.Has("pin") && t.same:
+		pin := r.Form.Get("pin")
+		lock := &t.who.ecps
+		switch {
+		case !lock.Works():
+		case pin == "":
+			return notice{Key: "pin_empty", Field: "pin"}
+		case !pinForm(pin):
+			return notice{Key: "pin_form", Field: "pin"}
+		case lock.try(pin):
+			t.state = approved
+		case !lock.Works():
+			t.state = blocked
+		case lock.left() == 1:
+			return notice{Key: "pin_last", Field: "pin"}
+		default:
+			return notice{Key: "pin_wrong", Field: "pin", Args: []string{"essais", strconv.Itoa(lock.left())}}
+		}
+	}
+	return notice{}
+}

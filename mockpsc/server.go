@@ -1,0 +1,434 @@
+package mockpsc
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// realmPath is the path of PSC's only realm; an issuer is a base URL followed
+// by it, and the wallet's /auth lies directly under the base URL.
+const realmPath = "/auth/realms/esante-wallet"
+
+// Lifetimes. Those of tokens and sessions are the real service's; the code's is
+// shorter than Keycloak's 60 seconds, because a client that is slow here will
+// be too slow there one day.
+const (
+	codeTTL    = 30 * time.Second
+	tokenTTL   = 120 * time.Second
+	refreshTTL = 30 * time.Minute
+	ssoMax     = 4 * time.Hour
+	ssoIdle    = 30 * time.Minute
+	ticketTTL  = 2 * time.Minute  // a QR code or a notification
+	attemptTTL = 15 * time.Minute // a sign-in page left open
+)
+
+// maxRequests bounds the log of a server that runs for weeks.
+const maxRequests = 10_000
+
+// A Server is a mock Pro Santé Connect. It is an [http.Handler], and its zero
+// value works: it answers requests to a loopback host, with the default client
+// and the 24 personas.
+//
+// Fields must not be changed after the first request. A Server must not be
+// copied after first use. All methods are safe for concurrent use.
+type Server struct {
+	// Issuer is the issuer identifier, "<scheme>://<host>/auth/realms/esante-wallet".
+	// The mock must be served at the root of that host. If empty, it is built
+	// from the Host of each request, provided that is a loopback host; any
+	// other Host is answered 500 with an explanation, because an issuer guessed
+	// from what a stranger sends is no issuer. One under esante.gouv.fr is refused.
+	Issuer string
+
+	// Clients are the declared applications. If nil, there is one, "carelink"
+	// with the secret "carelink-secret", whose redirect and post-logout
+	// addresses may be any http or https URL of a loopback host.
+	Clients []Client
+
+	// Now tells the time. If nil, time.Now.
+	Now func() time.Time
+
+	// URL is the base URL without a final slash, such as
+	// "http://127.0.0.1:41234". NewServer sets it; nothing reads it.
+	URL string
+
+	// HidePersonas hides the panel of personas beside the sign-in page, for
+	// screenshots and demonstrations. The default shows it.
+	HidePersonas bool
+
+	once sync.Once
+	mux  *http.ServeMux
+	err  error // what Check found
+
+	mu        sync.Mutex
+	people    map[string]*person  // by persona id
+	attempts  map[string]*attempt // sign-ins under way, by handle
+	tickets   map[string]*attempt // the same, by what the phone was shown
+	sessions  map[string]*session // SSO sessions, by sid
+	grants    map[string]*grant   // by authorization code
+	access    map[string]*grant   // by access token
+	requests  []*Request
+	lastSweep time.Time
+}
+
+// A Client is an application declared to the mock, as ANS declares one.
+type Client struct {
+	ID     string // client_id; required
+	Secret string // client_secret; required
+
+	Name           string   // shown to people as the service; default: ID
+	RedirectURIs   []string // compared character by character; http only on loopback hosts
+	PostLogoutURIs []string // likewise
+	StartURL       string   // where a person starts a sign-in at the application; optional, shown on the start page
+
+	anyLoopback bool // of the default client only
+}
+
+// A Request is one request that a [Server] has seen. It holds no secret: no
+// query, no body, no header.
+type Request struct {
+	Time     time.Time
+	Method   string
+	Path     string // without the query
+	ClientID string // the declared client that the request named or belonged to; "" if none
+	Status   int    // 0 while the request is being answered
+}
+
+// ServeHTTP answers at the paths of the real service. See the package comment
+// for what is refused and how.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.once.Do(s.init)
+	w.Header().Set("X-Mock-PSC", "1")
+
+	s.mu.Lock()
+	entry := &Request{Time: s.now(), Method: r.Method, Path: r.URL.Path}
+	if len(s.requests) >= maxRequests {
+		s.requests = slices.Delete(s.requests, 0, maxRequests/10)
+	}
+	s.requests = append(s.requests, entry)
+	s.sweep()
+	s.mu.Unlock()
+
+	a := &answer{ResponseWriter: w, server: s, entry: entry}
+	if s.err != nil {
+		a.fail(http.StatusInternalServerError, "invalid_configuration", s.err.Error())
+		return
+	}
+	if s.Issuer == "" && !loopbackHost(r.Host) {
+		a.fail(http.StatusInternalServerError, "issuer_not_configured", fmt.Sprintf(
+			"no issuer is configured, and the mock does not guess one from the Host %q, which is not a loopback host. "+
+				"Set Server.Issuer (mockpsc -issuer) to the address by which browsers and applications reach it, "+
+				"such as https://psc.test.example%s", r.Host, realmPath))
+		return
+	}
+	s.mux.ServeHTTP(a, r)
+}
+
+// Check reports every fault of the configuration at once, each with the field
+// it is in; nil means that the server can serve. ServeHTTP answers 500 with the
+// same text, so that a program may call Check before it listens or not at all.
+func (s *Server) Check() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("mockpsc: "+format, args...)) }
+
+	if s.Issuer != "" {
+		u, err := url.Parse(s.Issuer)
+		switch {
+		case err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https":
+			bad("invalid Issuer %q: an http or https URL is required", s.Issuer)
+		case u.Path != realmPath || u.RawQuery != "" || u.Fragment != "" || strings.HasSuffix(s.Issuer, "#"):
+			bad("invalid Issuer %q: it must be scheme://host%s, as at the real service", s.Issuer, realmPath)
+		case realServiceHost(u.Hostname()):
+			bad("invalid Issuer %q: a mock must never be mistaken for the real service; use a host of your own", s.Issuer)
+		}
+	}
+	seen := map[string]bool{}
+	for _, c := range s.Clients {
+		switch {
+		case c.ID == "":
+			bad("a client has no ID")
+		case seen[c.ID]:
+			bad("client %q is declared twice; give one client several addresses instead", c.ID)
+		}
+		seen[c.ID] = true
+		if c.Secret == "" {
+			bad("client %q has no Secret", c.ID)
+		}
+		if len(c.RedirectURIs) == 0 && !c.anyLoopback {
+			bad("client %q has no redirect URI", c.ID)
+		}
+		for _, uri := range slices.Concat(c.RedirectURIs, c.PostLogoutURIs) {
+			if err := checkReturnURI(uri); err != nil {
+				bad("client %q, address %q: %w", c.ID, uri, err)
+			}
+		}
+		if c.StartURL != "" {
+			if err := checkReturnURI(c.StartURL); err != nil {
+				bad("client %q, StartURL %q: %w", c.ID, c.StartURL, err)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Requests returns every request seen since the start or the last Reset, in the
+// order of their arrival; of more than 10,000 only the latest are kept.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]Request, len(s.requests))
+	for i, r := range s.requests {
+		list[i] = *r
+	}
+	return list
+}
+
+// Change applies a change of situation to a persona, such as "moves" to
+// "inf-roux": from the next sign-in on, the provider knows the person as
+// changed. The changes of each are in [Persona].Changes. An unknown persona or
+// change is an error.
+func (s *Server) Change(persona, change string) error {
+	s.once.Do(s.init)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p, ok := s.people[persona]
+	if !ok {
+		return fmt.Errorf("mockpsc: unknown persona %q; known: %s", persona, personaIDs())
+	}
+	for _, then := range p.original.Then {
+		if then.ID == change {
+			p.become(&then.situation)
+			return nil
+		}
+	}
+	return fmt.Errorf("mockpsc: persona %q has no change %q; known: %s", persona, change, p.original.changeIDs())
+}
+
+// Reset forgets sign-ins, sessions, tokens, blocked cards and e-CPS, changes of
+// situation and the requests seen. The keys stay.
+func (s *Server) Reset() {
+	s.once.Do(s.init)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reset()
+}
+
+func (s *Server) init() {
+	s.err = s.Check()
+	s.mux = http.NewServeMux()
+	s.routes()
+	s.reset()
+	go warmKeys() // so that the first sign-in does not wait for RSA keys
+}
+
+func (s *Server) reset() {
+	s.people = map[string]*person{}
+	for _, d := range roster() {
+		p := &person{original: d}
+		p.become(&d.situation)
+		s.people[d.ID] = p
+	}
+	s.attempts = map[string]*attempt{}
+	s.tickets = map[string]*attempt{}
+	s.sessions = map[string]*session{}
+	s.grants = map[string]*grant{}
+	s.access = map[string]*grant{}
+	s.requests = nil
+}
+
+// routes lists every door of the mock, in the order in which a sign-in passes them.
+func (s *Server) routes() {
+	oidc := realmPath + "/protocol/openid-connect"
+	handle := func(pattern string, h func(*answer, *http.Request)) {
+		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { h(w.(*answer), r) })
+	}
+	handle("GET /{$}", s.start)
+	handle("GET /auth/data", s.dataPage)
+
+	handle("GET "+realmPath+"/.well-known/wallet-openid-configuration", s.metadata)
+	handle("GET "+realmPath+"/.well-known/openid-configuration", s.metadata)
+	handle("GET "+oidc+"/certs", s.certs)
+
+	handle("GET /auth", s.authorize)
+	handle("POST /auth", s.authorize)
+	handle("GET "+oidc+"/auth", s.authorize)
+	handle("POST "+oidc+"/auth", s.authorize)
+	handle("POST /auth/sign-in", s.signInDoor)
+	handle("POST /auth/ecps", s.ecps)
+	handle("GET /auth/wait", s.wait)
+	handle("POST /auth/wait", s.wait)
+	handle("GET /auth/status", s.status)
+	handle("GET /auth/card", s.card)
+	handle("POST /auth/card", s.card)
+	handle("POST /auth/cancel", s.cancel)
+	handle("GET /_mock/phone/{ticket}", s.phone)
+	handle("POST /_mock/phone/{ticket}", s.phone)
+
+	handle("POST "+oidc+"/token", s.token)
+	handle("GET "+oidc+"/userinfo", s.userinfo)
+	handle("POST "+oidc+"/userinfo", s.userinfo)
+	handle("GET "+oidc+"/logout", s.logout)
+	handle("POST "+oidc+"/logout", s.logout)
+
+	for _, path := range []string{
+		"/token/introspect", "/revoke", "/ext/ciba/auth", "/auth/device", "/ext/par/request", "/login-status-iframe.html",
+	} {
+		handle(oidc+path, s.notImitated)
+	}
+	handle(realmPath+"/clients-registrations/openid-connect", s.notImitated)
+	handle("/", s.notFound)
+}
+
+// notImitated answers at endpoints that the metadata advertises, because the
+// real document does, and that this mock does not have: an honest 501 rather
+// than an answer that only looks right.
+func (s *Server) notImitated(a *answer, r *http.Request) {
+	a.fail(http.StatusNotImplemented, "not_implemented", "this mock does not imitate "+r.URL.Path)
+}
+
+func (s *Server) notFound(a *answer, r *http.Request) {
+	a.fail(http.StatusNotFound, "not_found", "no such path at this mock: "+r.URL.Path+"; the issuer's path is "+realmPath)
+}
+
+// issuer returns the issuer of this server as this request sees it.
+func (s *Server) issuer(r *http.Request) string {
+	if s.Issuer != "" {
+		return s.Issuer
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + r.Host + realmPath
+}
+
+// base is the issuer without the realm's path.
+func (s *Server) base(r *http.Request) string {
+	return strings.TrimSuffix(s.issuer(r), realmPath)
+}
+
+func (s *Server) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
+
+// defaultClients is what a nil Server.Clients stands for.
+var defaultClients = []Client{{ID: "carelink", Secret: "carelink-secret", Name: "CareLink", anyLoopback: true}}
+
+func (s *Server) clients() []Client {
+	if s.Clients == nil {
+		return defaultClients
+	}
+	return s.Clients
+}
+
+func (s *Server) client(id string) *Client {
+	list := s.clients()
+	for i := range list {
+		if list[i].ID == id {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// service is the client's name for people.
+func (c *Client) service() string {
+	if c.Name != "" {
+		return c.Name
+	}
+	return c.ID
+}
+
+// allows reports whether uri is among the declared ones. They are compared as
+// strings (RFC 9700, section 2.1): no normalisation, no prefix, no pattern.
+func (c *Client) allows(declared []string, uri string) bool {
+	if c.anyLoopback {
+		u, err := url.Parse(uri)
+		return err == nil && checkReturnURI(uri) == nil && loopbackHost(u.Host)
+	}
+	return slices.Contains(declared, uri)
+}
+
+// describe lists declared addresses for the developer's page.
+func (c *Client) describe(declared []string) string {
+	if c.anyLoopback {
+		return "http://localhost:*, http://127.0.0.1:*, http://[::1]:*"
+	}
+	if len(declared) == 0 {
+		return "–"
+	}
+	return strings.Join(declared, " , ")
+}
+
+func checkReturnURI(uri string) error {
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil:
+		return errors.New("not a URL")
+	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
+		return errors.New("an absolute http or https URL is required")
+	case u.User != nil:
+		return errors.New("a URL with a user name is refused: it deceives the eye about the host")
+	case strings.Contains(uri, "#"):
+		return errors.New("a redirect address has no fragment (RFC 6749, section 3.1.2)")
+	case u.Scheme == "http" && !loopbackHost(u.Host):
+		return errors.New("http is for loopback hosts only: a code in clear text is anybody's")
+	}
+	return nil
+}
+
+// loopbackHost reports whether a host, with or without a port, is this machine
+// by construction. A name that merely resolves to 127.0.0.1 is not.
+func loopbackHost(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// realServiceHost reports whether a host is ANS's, whatever its case or final dot.
+func realServiceHost(host string) bool {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	return host == "esante.gouv.fr" || strings.HasSuffix(host, ".esante.gouv.fr")
+}
+
+// sweep drops what has expired, once a minute. Called with s.mu held.
+func (s *Server) sweep() {
+	now := s.now()
+	if now.Sub(s.lastSweep) < time.Minute {
+		return
+	}
+	s.lastSweep = now
+	for id, at := range s.attempts {
+		if now.Sub(at.started) > 2*attemptTTL { // the second half lets the page say what has expired
+			delete(s.attempts, id)
+			delete(s.tickets, at.ticket.id)
+		}
+	}
+	for sid, ses := range s.sessions {
+		if now.Sub(ses.authTime) > ssoMax+refreshTTL {
+			delete(s.sessions, sid)
+		}
+	}
+	for code, g := range s.grants {
+		if now.Sub(g.issued) > 2*tokenTTL { // long enough to notice that a code comes back
+			delete(s.grants, code)
+			delete(s.access, g.accessToken)
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package mockpsc
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// signInPage shows the sign-in page: e-CPS, or the card with means=card.
+func (s *Server) signInPage(a *answer, r *http.Request, at *attempt, n notice) {
+	means := "ecps"
+	if r.Form.Get("means") == "card" {
+		means = "card"
+	}
+	v := s.view(a, r, "signin")
+	v.Heading, v.Notice, v.Means = "connect", n, means
+	v.ofAttempt(at)
+	v.Self = "/auth?attempt=" + url.QueryEscape(at.id)
+	if means == "card" {
+		v.Self += "&means=card"
+	}
+
+	s.mu.Lock()
+	if means == "ecps" {
+		if !at.ticket.fresh(s.now()) || at.ticket.typed || at.ticket.state != waiting {
+			s.newTicket(at, nil)
+		}
+		v.ofTicket(s, at)
+		v.Identifier = r.Form.Get("identifier")
+		if v.Identifier == "" {
+			v.Identifier = s.cookie(r, "id")
+			v.Remember = v.Identifier != ""
+		}
+		if hinted := s.find(at.hint); v.Identifier == "" && hinted != nil {
+			v.Identifier = hinted.now.NationalID
+		}
+	}
+	v.People = s.peopleViews(at.hint)
+	s.mu.Unlock()
+
+	v.Panel = !s.HidePersonas
+	v.Faults = faults
+	status := http.StatusOK
+	if n.Key != "" {
+		status = http.StatusBadRequest
+	}
+	a.page(status, v)
+}
+
+// signInDoor is the one door by which a program, or a person in a hurry, signs
+// in as a persona: the form's fields are attempt, persona, and optionally means
+// ("ecps" or "card"; default: the e-CPS if it works, otherwise the card) and any
+// number of fault.
+func (s *Server) signInDoor(a *answer, r *http.Request) {
+	at := s.resume(a, r)
+	if at == nil {
+		return
+	}
+	chosen, err := findFaults(r.Form["fault"])
+	if err != nil {
+		s.refusePage(a, r, at.client, refusal{rule: err.Error(), key: "door_fault", args: []string{"x", strings.Join(r.Form["fault"], ", ")}})
+		return
+	}
+	id, means := r.Form.Get("persona"), r.Form.Get("means")
+	s.mu.Lock()
+	p := s.people[id]
+	if p == nil {
+		s.mu.Unlock()
+		s.refusePage(a, r, at.client, refusal{rule: "unknown persona '" + id + "'; known: " + personaIDs(), key: "door_persona", args: []string{"x", orDash(id)}})
+		return
+	}
+	mode := p.defaultMode()
+	switch means {
+	case "ecps":
+		mode = byPhone
+	case "card":
+		mode = byCard
+	}
+	if state := p.means(mode).State; !p.means(mode).Works() {
+		s.mu.Unlock()
+		if mode == byCard {
+			r.Form.Set("means", "card")
+		}
+		a.explain("the " + map[authMode]string{byPhone: "e-CPS", byCard: "card"}[mode] + " of " + id + " is in state " + state)
+		s.signInPage(a, r, at, notice{Key: stateKey(mode, state)})
+		return
+	}
+	location := s.complete(a, r, at, p, mode, chosen)
+	s.mu.Unlock()
+	a.redirect(location)
+}
+
+// stateKey is the text for a means that does not work.
+func stateKey(mode authMode, state string) string {
+	if mode == byCard {
+		if state == "none" {
+			return "card_none"
+		}
+		return "card_" + state
+	}
+	return "ecps_" + strings.ReplaceAll(state, "-", "_")
+}
+
+// ecps takes a typed identifier, and notifies that person's phone only.
+func (s *Server) ecps(a *answer, r *http.Request) {
+	at := s.resume(a, r)
+	if at == nil {
+		return
+	}
+	typed := strings.ReplaceAll(strings.TrimSpace(r.Form.Get("identifier")), " ", "")
+	if r.Form.Get("remember") != "" {
+		s.setCookie(a, r, "id", url.QueryEscape(typed), 180*24*3600)
+	} else if s.cookie(r, "id") != "" {
+		s.setCookie(a, r, "id", "", -1)
+	}
+	s.mu.Lock()
+	p := s.find(typed)
+	key := ""
+	switch {
+	case typed == "":
+		key = "id_empty"
+	case p != nil && !p.ecps.Works():
+		key = stateKey(byPhone, p.ecps.State)
+	case p != nil && s.people[typed] != p: // found by a number, not by the mock's name for the person
+		s.newTicket(at, p)
+	default:
+		key = identifierFault(typed)
+	}
+	s.mu.Unlock()
+	if key != "" {
+		s.signInPage(a, r, at, notice{Key: key, Field: "identifier"})
+		return
+	}
+	a.redirect("/auth/wait?attempt=" + url.QueryEscape(at.id))
+}
+
+// identifierFault says what is wrong with an identifier that nobody has.
+func identifierFault(id string) string {
+	digits := strings.Trim(id, "0123456789") == ""
+	switch {
+	case digits && len(id) == 11 && !luhn(id), digits && len(id) == 12 && id[0] == '8' && !luhn(id[1:]):
+		return "id_key"
+	case digits && (len(id) == 10 || len(id) == 11 || len(id) == 12):
+		return "id_unknown"
+	case strings.HasPrefix(id, "ANS") && len(id) == 17, strings.Contains(id, "/"):
+		return "id_unknown"
+	}
+	return "id_form"
+}
+
+// cancel takes the person back to the application without a sign-in.
+func (s *Server) cancel(a *answer, r *http.Request) {
+	at := s.resume(a, r)
+	if at == nil {
+		return
+	}
+	s.mu.Lock()
+	at.done = at.refuse("access_denied", "User denied access")
+	delete(s.tickets, at.ticket.id)
+	s.mu.Unlock()
+	a.redirect(at.done)
+}

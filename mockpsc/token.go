@@ -1,0 +1,271 @@
+package mockpsc
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// A grant is what an authorization code stands for. Guarded by Server.mu.
+type grant struct {
+	code        string
+	issued      time.Time
+	client      *Client
+	issuer      string
+	redirectURI string
+	nonce       string
+	scope       string
+	challenge   string
+	session     *session
+	authTime    time.Time
+	who         *situation
+	mode        authMode
+	faults      []Fault
+
+	spent       bool
+	accessToken string
+	expires     time.Time // of the access token
+	revoked     bool
+}
+
+// token exchanges an authorization code (RFC 6749, section 4.1.3), with
+// Keycloak's words where it refuses.
+func (s *Server) token(a *answer, r *http.Request) {
+	r.Body = http.MaxBytesReader(a, r.Body, 1<<16)
+	if err := r.ParseForm(); err != nil {
+		a.fail(http.StatusBadRequest, "invalid_request", "the form cannot be read")
+		return
+	}
+	form := r.PostForm // never the query: it ends up in logs
+	for name, values := range form {
+		if len(values) > 1 {
+			a.fail(http.StatusBadRequest, "invalid_request", "duplicated parameter "+name)
+			return
+		}
+	}
+	client := s.authenticate(a, r, form)
+	if client == nil {
+		return
+	}
+	a.belongsTo(client)
+	switch form.Get("grant_type") {
+	case "authorization_code":
+	case "":
+		a.fail(http.StatusBadRequest, "invalid_request", "Missing form parameter: grant_type")
+		return
+	default:
+		a.fail(http.StatusBadRequest, "unsupported_grant_type",
+			fmt.Sprintf("Unsupported grant_type: this mock answers authorization_code only, not %q", form.Get("grant_type")))
+		return
+	}
+	g, problem := s.redeem(client, form)
+	if problem != "" {
+		a.fail(http.StatusBadRequest, "invalid_grant", problem)
+		return
+	}
+	now := s.now()
+	accessToken := s.accessToken(g, now)
+	idToken := s.idToken(g, now, accessToken)
+	s.mu.Lock()
+	g.accessToken, g.expires = accessToken, now.Add(tokenTTL)
+	if g.revoked { // the code came a second time while we were signing
+		s.mu.Unlock()
+		a.fail(http.StatusBadRequest, "invalid_grant", "Code not valid")
+		return
+	}
+	s.access[accessToken] = g
+	s.mu.Unlock()
+
+	out := &outgoing{status: http.StatusOK, members: object{
+		{"access_token", accessToken},
+		{"expires_in", int(tokenTTL.Seconds())},
+		{"refresh_expires_in", int(refreshTTL.Seconds())},
+		{"refresh_token", s.refreshToken(g, now)},
+		{"token_type", "Bearer"},
+		{"id_token", idToken},
+		{"not-before-policy", 0},
+		{"session_state", g.session.sid},
+		{"scope", g.scope},
+	}}
+	bend(g.faults, "token", out)
+	a.json(out.status, out.members.text())
+}
+
+// authenticate proves who the client is, by client_secret_basic or
+// client_secret_post, or answers and returns nil.
+func (s *Server) authenticate(a *answer, r *http.Request, form url.Values) *Client {
+	id, secret := form.Get("client_id"), form.Get("client_secret")
+	if user, password, ok := r.BasicAuth(); ok {
+		if form.Has("client_secret") {
+			a.fail(http.StatusBadRequest, "invalid_request", "one way of client authentication per request (RFC 6749, section 2.3)")
+			return nil
+		}
+		// Both parts are form-urlencoded first (RFC 6749, section 2.3.1).
+		basicID, err1 := url.QueryUnescape(user)
+		basicSecret, err2 := url.QueryUnescape(password)
+		if err1 != nil || err2 != nil || id != "" && id != basicID {
+			basicID, basicSecret = "", ""
+		}
+		id, secret = basicID, basicSecret
+		a.Header().Set("WWW-Authenticate", `Basic realm="esante-wallet"`)
+	}
+	client := s.client(id)
+	const text = "Invalid client or Invalid client credentials"
+	if client == nil {
+		a.fail(http.StatusUnauthorized, "invalid_client", text)
+		return nil
+	}
+	a.belongsTo(client)
+	if subtle.ConstantTimeCompare([]byte(secret), []byte(client.Secret)) != 1 {
+		a.fail(http.StatusUnauthorized, "unauthorized_client", text)
+		return nil
+	}
+	a.Header().Del("WWW-Authenticate")
+	return client
+}
+
+// redeem spends a code. Whatever goes wrong after the code was found, it stays
+// spent: a second try with a better verifier would be a second guess.
+func (s *Server) redeem(client *Client, form url.Values) (*grant, string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g := s.grants[form.Get("code")]
+	if g == nil {
+		return nil, "Code not valid"
+	}
+	if g.spent {
+		g.revoked = true // RFC 6749, section 4.1.2: what the code gave is taken back
+		return nil, "Code not valid"
+	}
+	g.spent = true
+	verifier := form.Get("code_verifier")
+	switch {
+	case g.client != client:
+		return nil, "Code not valid"
+	case s.now().Sub(g.issued) > codeTTL:
+		return nil, "Code not valid"
+	case form.Get("redirect_uri") != g.redirectURI:
+		return nil, "Incorrect redirect_uri"
+	case g.session.ended:
+		return nil, "Session not active"
+	case g.challenge == "" && verifier != "": // RFC 9700, section 4.8.2: else a stolen code could be slipped in
+		return nil, "PKCE verification failed: code_verifier without code_challenge"
+	case g.challenge != "" && !verifies(verifier, g.challenge):
+		return nil, "PKCE verification failed"
+	}
+	return g, ""
+}
+
+// verifies checks a code_verifier (RFC 7636, sections 4.1 and 4.6).
+func verifies(verifier, challenge string) bool {
+	if len(verifier) < 43 || len(verifier) > 128 {
+		return false
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	return subtle.ConstantTimeCompare([]byte(base64.RawURLEncoding.EncodeToString(sum[:])), []byte(challenge)) == 1
+}
+
+// acr is the claim for the way in which the person signed in; nil if there is none.
+func (g *grant) acr() *string { return g.who.ACR[string(g.mode)] }
+
+// idToken writes all claims of a real one, in their order.
+func (s *Server) idToken(g *grant, now time.Time, accessToken string) string {
+	half := sha256.Sum256([]byte(accessToken))
+	claims := object{
+		{"exp", now.Add(tokenTTL).Unix()},
+		{"iat", now.Unix()},
+		{"auth_time", g.authTime.Unix()},
+		{"jti", newUUID()},
+		{"iss", g.issuer},
+		{"aud", g.client.ID},
+		{"sub", g.who.sub()},
+		{"typ", "ID"},
+		{"azp", g.client.ID},
+		{"nonce", g.nonce},
+		{"session_state", g.session.sid},
+		{"at_hash", base64.RawURLEncoding.EncodeToString(half[:16])},
+		{"sid", g.session.sid},
+		{"authMode", string(g.mode)},
+		{"acr", g.acr()},
+		{"SubjectNameID", g.who.NationalID},
+		{"preferred_username", g.who.NationalID},
+		{"given_name", g.who.GivenName},
+		{"family_name", g.who.FamilyName},
+	}
+	if g.acr() == nil {
+		claims.del("acr")
+	}
+	out := &outgoing{alg: "RS256", kid: signingKey().kid, claims: claims, sign: signingKey().sign}
+	bend(g.faults, "id_token", out)
+	return compactJWS(out.alg, out.kid, out.claims, out.sign)
+}
+
+// accessToken is of the same family. It has no aud.
+func (s *Server) accessToken(g *grant, now time.Time) string {
+	claims := object{
+		{"exp", now.Add(tokenTTL).Unix()},
+		{"iat", now.Unix()},
+		{"auth_time", g.authTime.Unix()},
+		{"jti", newUUID()},
+		{"iss", g.issuer},
+		{"sub", g.who.sub()},
+		{"typ", "Bearer"},
+		{"azp", g.client.ID},
+		{"nonce", g.nonce},
+		{"session_state", g.session.sid},
+		{"preferred_username", g.who.NationalID},
+		{"email_verified", false},
+		{"acr", g.acr()},
+	}
+	if g.acr() == nil {
+		claims.del("acr")
+	}
+	if g.mode == byCard {
+		claims = append(claims, member{"authMode", string(g.mode)}, member{"auth_level", "1"})
+	}
+	claims = append(claims, member{"scope", g.scope}, member{"sid", g.session.sid})
+	return compactJWS("RS256", signingKey().kid, claims, signingKey().sign)
+}
+
+// refreshToken is opaque to clients: an HS256 JWT of Keycloak's own. The mock
+// does not take it back; see token.
+func (s *Server) refreshToken(g *grant, now time.Time) string {
+	return compactJWS("HS256", "refresh", object{
+		{"exp", now.Add(refreshTTL).Unix()},
+		{"iat", now.Unix()},
+		{"jti", newUUID()},
+		{"iss", g.issuer},
+		{"aud", g.issuer},
+		{"sub", g.who.sub()},
+		{"typ", "Refresh"},
+		{"azp", g.client.ID},
+		{"nonce", g.nonce},
+		{"session_state", g.session.sid},
+		{"scope", g.scope},
+		{"sid", g.session.sid},
+	}, func(text string) []byte { return hs256(refreshKey(), text) })
+}
+
+// compactJWS signs claims in the compact form (RFC 7515, section 7.1), under a
+// header with Keycloak's odd spaces.
+func compactJWS(alg, kid string, claims object, sign func(string) []byte) string {
+	quotedKid, err := json.Marshal(kid)
+	if err != nil {
+		panic(err) // a string always marshals
+	}
+	header := `{"alg":"` + alg + `","typ" : "JWT","kid" : ` + string(quotedKid) + `}`
+	var b strings.Builder
+	b.WriteString(base64.RawURLEncoding.EncodeToString([]byte(header)))
+	b.WriteByte('.')
+	b.WriteString(base64.RawURLEncoding.EncodeToString(claims.text()))
+	signature := base64.RawURLEncoding.EncodeToString(sign(b.String()))
+	b.WriteByte('.')
+	b.WriteString(signature)
+	return b.String()
+}

@@ -1,0 +1,243 @@
+package mockpsc
+
+import (
+	"html/template"
+	"regexp"
+	"strings"
+)
+
+// T is the text of a key in the page's language: {name} is replaced by the
+// argument of that name, **bold** is bold, `code` is code.
+func (v *view) T(key string, args ...string) template.HTML {
+	text := template.HTMLEscapeString(v.words(key))
+	text = boldWords.ReplaceAllString(text, "<strong>$1</strong>")
+	text = codeWords.ReplaceAllString(text, "<code>$1</code>")
+	for i := 0; i+1 < len(args); i += 2 {
+		text = strings.ReplaceAll(text, "{"+args[i]+"}", template.HTMLEscapeString(args[i+1]))
+	}
+	return template.HTML(text)
+}
+
+var (
+	boldWords = regexp.MustCompile(`\*\*(.+?)\*\*`)
+	codeWords = regexp.MustCompile("`(.+?)`")
+)
+
+// plain is T without markup.
+func (v *view) plain(key string, args ...string) string {
+	text := strings.ReplaceAll(v.words(key), "**", "")
+	for i := 0; i+1 < len(args); i += 2 {
+		text = strings.ReplaceAll(text, "{"+args[i]+"}", args[i+1])
+	}
+	return text
+}
+
+func (v *view) words(key string) string {
+	w, ok := words[key]
+	if !ok {
+		panic("mockpsc: no text for " + key) // kept away by a test over the templates
+	}
+	if v.Lang == "en" {
+		return w[1]
+	}
+	return w[0]
+}
+
+// words are the pages' texts, French and English. Non-breaking spaces stand
+// where French typography wants them.
+var words = map[string][2]string{
+	// Every page
+	"product":      {"Pro Santé Connect (simulateur)", "Pro Santé Connect (simulator)"},
+	"brand":        {"Pro Santé Connect – simulateur", "Pro Santé Connect – simulator"},
+	"ribbon":       {"**Simulateur de Pro Santé Connect.** Aucune donnée réelle. N'y saisissez jamais un vrai code.", "**Pro Santé Connect simulator.** No real data. Never enter a real code here."},
+	"skip":         {"Aller au contenu", "Skip to content"},
+	"language":     {"Langue", "Language"},
+	"rights":       {"En savoir plus sur la gestion de vos données et vos droits", "Learn more about how your data is handled and about your rights"},
+	"error_prefix": {"Erreur : ", "Error: "},
+	"error_head":   {"Il y a une erreur", "There is a problem"},
+	"to_start":     {"Accueil du simulateur", "Simulator home page"},
+	"or":           {"ou", "or"},
+
+	// A1
+	"a1":            {"Simulateur de Pro Santé Connect", "Pro Santé Connect simulator"},
+	"a1_text":       {"Ce serveur imite Pro Santé Connect pour le développement, les tests et les démonstrations.", "This server imitates Pro Santé Connect for development, tests and demonstrations."},
+	"a1_plug":       {"Brancher votre application", "Plug in your application"},
+	"a1_plug_text":  {"Donnez ces réglages à votre application :", "Give these settings to your application:"},
+	"a1_issuer":     {"Émetteur (issuer)", "Issuer"},
+	"a1_discovery":  {"Document de découverte", "Discovery document"},
+	"a1_lines":      {"Lignes à copier", "Lines to copy"},
+	"a1_clients":    {"Applications déclarées", "Declared applications"},
+	"a1_client":     {"Application", "Application"},
+	"a1_client_id":  {"Identifiant (client_id)", "client_id"},
+	"a1_redirects":  {"Adresses de retour", "Redirect addresses"},
+	"a1_try":        {"Essayer maintenant", "Try now"},
+	"a1_try_link":   {"Se connecter à {service}", "Sign in at {service}"},
+	"a1_people":     {"Personnages", "Personas"},
+	"a1_people_txt": {"Personne ici n'existe. Les codes ne servent qu'à ce simulateur.", "Nobody here exists. The codes are of use in this simulator only."},
+	"a1_real":       {"Le vrai service", "The real service"},
+	"a1_real_text":  {"La documentation technique de Pro Santé Connect est publiée par l'Agence du Numérique en Santé.", "The technical documentation of Pro Santé Connect is published by the Agence du Numérique en Santé."},
+	"a1_real_link":  {"Documentation technique de Pro Santé Connect", "Technical documentation of Pro Santé Connect (in French)"},
+	"col_name":      {"Nom", "Name"},
+	"col_id":        {"Identifiant", "Identifier"},
+	"col_codes":     {"Codes", "Codes"},
+
+	// Panel
+	"panel":       {"Personnages", "Personas"},
+	"panel_who":   {"Qui voulez-vous être ?", "Who would you like to be?"},
+	"panel_note":  {"Ce panneau n'existe pas sur le vrai service.", "This panel does not exist on the real service."},
+	"panel_codes": {"code e-CPS {pin}", "e-CPS code {pin}"},
+	"panel_card":  {"code carte {pin}", "card code {pin}"},
+	"panel_as":    {"Se connecter comme {nom}", "Sign in as {nom}"},
+	"panel_means": {"Moyen", "Means"},
+	"means_any":   {"Par défaut : e-CPS, sinon carte", "Default: e-CPS, otherwise card"},
+	"means_ecps":  {"e-CPS", "e-CPS"},
+	"means_card":  {"Carte CPS", "CPS card"},
+	"panel_fault": {"Pannes et mensonges", "Faults and lies"},
+	"fault_none":  {"Aucun : le simulateur dit la vérité", "None: the simulator tells the truth"},
+	"panel_hint":  {"proposé par l'application", "suggested by the application"},
+
+	"state_ecps_blocked":       {"e-CPS bloquée", "e-CPS blocked"},
+	"state_ecps_revoked":       {"e-CPS désactivée", "e-CPS deactivated"},
+	"state_ecps_not_activated": {"e-CPS non activée", "e-CPS not activated"},
+	"state_card_blocked":       {"carte bloquée", "card blocked"},
+	"state_card_expired":       {"carte expirée", "card expired"},
+	"state_card_revoked":       {"carte volée", "card stolen"},
+	"state_card_none":          {"pas de carte", "no card"},
+
+	// A2
+	"connect":      {"Connectez-vous", "Sign in"},
+	"for_service":  {"pour accéder à **{service}**", "to access **{service}**"},
+	"tabs":         {"Moyens de connexion", "Ways to sign in"},
+	"tab_ecps":     {"Application e-CPS", "e-CPS app"},
+	"tab_card":     {"Carte CPS", "CPS card"},
+	"qr_name":      {"QR code de connexion, valable 2 minutes", "Sign-in QR code, valid for 2 minutes"},
+	"qr_scan":      {"Scannez ce QR code avec votre application e-CPS.", "Scan this QR code with your e-CPS app."},
+	"qr_phone":     {"Ouvrir le téléphone simulé", "Open the simulated phone"},
+	"new_tab":      {"(nouvel onglet)", "(new tab)"},
+	"qr_note":      {"Votre vrai téléphone ne peut pas joindre {adresse}. Utilisez le téléphone simulé, ou relancez le simulateur avec une adresse de votre réseau.", "Your real phone cannot reach {adresse}. Use the simulated phone, or restart the simulator with an address of your network."},
+	"id_label":     {"Identifiant national ou numéro RPPS", "National identifier or RPPS number"},
+	"id_hint":      {"11 ou 12 caractères, ou commençant par ANS ; exemple : 99999001011", "11 or 12 characters, or beginning with ANS; for example 99999001011"},
+	"id_remember":  {"Se souvenir de mon identifiant sur cet ordinateur", "Remember my identifier on this computer"},
+	"ecps_button":  {"SE CONNECTER AVEC L'E-CPS", "SIGN IN WITH E-CPS"},
+	"cancel":       {"Annuler et revenir à {service}", "Cancel and return to {service}"},
+	"id_empty":     {"Saisissez votre identifiant national ou votre numéro RPPS.", "Enter your national identifier or your RPPS number."},
+	"id_form":      {"Cet identifiant n'a pas la forme attendue. Vérifiez les chiffres : un numéro RPPS en compte 11.", "This identifier does not have the expected form. Check the digits: an RPPS number has 11."},
+	"id_key":       {"Ce numéro RPPS comporte une erreur de frappe : sa clé de contrôle ne correspond pas.", "This RPPS number contains a typing error: its check digit does not match."},
+	"id_unknown":   {"Aucun personnage du simulateur ne porte cet identifiant. Choisissez-en un dans la liste.", "No persona of the simulator has this identifier. Choose one from the list."},
+	"ecps_revoked": {"Cette e-CPS a été désactivée. Contactez votre ordre ou votre employeur.", "This e-CPS has been deactivated. Contact your professional body or your employer."},
+	"ecps_blocked": {"Votre e-CPS est bloquée après trois codes erronés. Utilisez votre carte CPS ou réactivez votre e-CPS.", "Your e-CPS is blocked after three wrong codes. Use your CPS card or reactivate your e-CPS."},
+	"ecps_not_activated": {"Aucune e-CPS n'est activée pour cet identifiant. Utilisez votre carte CPS ou activez votre e-CPS.",
+		"No e-CPS is activated for this identifier. Use your CPS card or activate your e-CPS."},
+	"door_persona": {"Aucun personnage du simulateur ne s'appelle « {x} ».", "No persona of the simulator is called “{x}”."},
+	"door_fault":   {"Aucune panne du simulateur ne s'appelle « {x} ».", "No fault of the simulator is called “{x}”."},
+
+	// A3
+	"wait":       {"Validez sur votre téléphone", "Confirm on your phone"},
+	"wait_sent":  {"Nous avons envoyé une notification au téléphone de l'e-CPS **{identifiant}**.", "We have sent a notification to the phone of the e-CPS **{identifiant}**."},
+	"wait_num":   {"Nombre à vérifier :", "Number to check:"},
+	"wait_say":   {"Nombre à vérifier : {nombre}", "Number to check: {nombre}"},
+	"wait_do":    {"Ouvrez l'application e-CPS, vérifiez que ce nombre est le même, puis saisissez votre code à 4 chiffres.", "Open the e-CPS app, check that this number is the same, then enter your 4-digit code."},
+	"remaining":  {"Il vous reste {min} min {s} s.", "You have {min} min {s} s left."},
+	"wait_done":  {"J'ai validé sur mon téléphone", "I have confirmed on my phone"},
+	"again":      {"Recommencer", "Start again"},
+	"use_card":   {"Utiliser ma carte CPS", "Use my CPS card"},
+	"wait_help":  {"Je ne reçois pas la notification", "I do not receive the notification"},
+	"wait_help2": {"Ouvrez l'application e-CPS : la demande y est affichée. Sur Android 15 et suivants, revenez au navigateur après la validation : l'économiseur de batterie peut l'avoir mis en pause.", "Open the e-CPS app: the request is shown there. On Android 15 and later, go back to the browser after confirming: the battery saver may have paused it."},
+	"sim_only":   {"Dans le simulateur seulement", "In the simulator only"},
+	"sim_text":   {"Dans la réalité, ce téléphone est dans la poche de son titulaire.", "In reality, this phone is in its owner's pocket."},
+	"sim_phone":  {"Ouvrir le téléphone simulé de {nom}", "Open the simulated phone of {nom}"},
+	"waiting":    {"En attente de votre validation…", "Waiting for your confirmation…"},
+	"scanned":    {"QR code scanné. Terminez sur votre téléphone. Nombre à vérifier : {nombre}", "QR code scanned. Finish on your phone. Number to check: {nombre}"},
+	"approved":   {"C'est validé. Retour à {service}…", "Confirmed. Returning to {service}…"},
+	"refused":    {"La demande a été refusée sur le téléphone. Si ce n'était pas vous, ne recommencez pas et signalez-le.", "The request was refused on the phone. If that was not you, do not try again and report it."},
+	"expired":    {"Le délai est dépassé. Recommencez la connexion.", "Time is up. Start the sign-in again."},
+	"blocked":    {"Votre e-CPS vient d'être bloquée après trois codes erronés.", "Your e-CPS has just been blocked after three wrong codes."},
+	"not_yet":    {"Nous n'avons pas encore reçu votre validation. Terminez sur le téléphone, puis réessayez.", "We have not yet received your confirmation. Finish on the phone, then try again."},
+
+	// A4
+	"phone_frame":   {"Application e-CPS (simulée)", "e-CPS app (simulated)"},
+	"phone_whose":   {"À qui est ce téléphone ?", "Whose phone is this?"},
+	"phone_impost":  {"Un téléphone sans e-CPS (l'imposteur)", "A phone without e-CPS (the impostor)"},
+	"phone_mine":    {"C'est mon téléphone", "This is my phone"},
+	"phone_choose":  {"Choisissez un téléphone.", "Choose a phone."},
+	"phone_none":    {"Aucune e-CPS sur ce téléphone.", "No e-CPS on this phone."},
+	"phone_none2":   {"Une e-CPS est liée à un seul téléphone, activé avec la carte CPS de son titulaire. La connexion s'arrête ici.", "An e-CPS is tied to a single phone, activated with its holder's CPS card. The sign-in stops here."},
+	"phone_request": {"Connexion demandée", "Sign-in requested"},
+	"phone_asks":    {"**{service}** demande à vous identifier.", "**{service}** asks to identify you."},
+	"phone_same":    {"Le nombre affiché à l'écran est-il **{nombre}** ?", "Is the number on the screen **{nombre}**?"},
+	"phone_yes":     {"Oui, c'est le même", "Yes, it is the same"},
+	"phone_no":      {"Non, refuser", "No, refuse"},
+	"phone_warn":    {"Vous n'êtes pas en train de vous connecter ? Refusez.", "You are not signing in? Refuse."},
+	"phone_code":    {"Votre code e-CPS", "Your e-CPS code"},
+	"phone_pin":     {"Code à 4 chiffres", "4-digit code"},
+	"phone_ok":      {"Valider", "Confirm"},
+	"phone_refuse":  {"Refuser la connexion", "Refuse the sign-in"},
+	"phone_done":    {"Connexion validée", "Sign-in confirmed"},
+	"phone_back":    {"Revenez à l'écran de connexion.", "Go back to the sign-in screen."},
+	"phone_over":    {"Demande terminée", "Request closed"},
+	"phone_of":      {"Téléphone de {nom}", "Phone of {nom}"},
+	"pin_empty":     {"Saisissez votre code à 4 chiffres.", "Enter your 4-digit code."},
+	"pin_form":      {"Le code compte 4 chiffres.", "The code has 4 digits."},
+	"pin_wrong":     {"Code erroné. Il vous reste {essais} essai(s).", "Wrong code. You have {essais} tries left."},
+	"pin_last":      {"Code erroné. Dernier essai avant le blocage de votre e-CPS.", "Wrong code. Last try before your e-CPS is blocked."},
+	"phone_blocked": {"e-CPS bloquée : trois codes erronés. Dans la réalité, il faut la réactiver.", "e-CPS blocked: three wrong codes. In reality it must be reactivated."},
+	"phone_unblock": {"Débloquer cette e-CPS", "Unblock this e-CPS"},
+	"phone_refused": {"Connexion refusée. Rien n'a été transmis à {service}.", "Sign-in refused. Nothing was sent to {service}."},
+	"phone_expired": {"Cette demande a expiré. Recommencez depuis l'écran de connexion.", "This request has expired. Start again from the sign-in screen."},
+	"phone_used":    {"Cette demande a déjà été traitée.", "This request has already been dealt with."},
+	"phone_other":   {"Cette demande concerne une autre e-CPS que celle de ce téléphone.", "This request concerns another e-CPS than this phone's."},
+
+	// A5
+	"card_text":    {"Vous pouvez vous connecter à ce service en utilisant **votre carte CPS**. Placez votre carte dans le lecteur et cliquez sur « Se connecter avec la carte CPS ».", "You can sign in to this service with **your CPS card**. Put your card in the reader and click “Sign in with the CPS card”."},
+	"card_select":  {"Carte dans le lecteur (simulé)", "Card in the reader (simulated)"},
+	"card_empty":   {"Aucune carte", "No card"},
+	"card_button":  {"SE CONNECTER AVEC LA CARTE CPS", "SIGN IN WITH THE CPS CARD"},
+	"card_firefox": {"Les utilisateurs de Firefox peuvent rencontrer un échec de connexion par carte.", "Firefox users may see sign-in by card fail."},
+	"card_real":    {"Sur le vrai service, c'est votre ordinateur qui demande ce code, pas cette page.", "On the real service your computer asks for this code, not this page."},
+	"card_code":    {"Code porteur", "Card holder's code"},
+	"card_of":      {"Carte CPS de {nom}", "CPS card of {nom}"},
+	"card_pin":     {"Code porteur (4 chiffres)", "Card holder's code (4 digits)"},
+	"card_remove":  {"Retirer la carte", "Remove the card"},
+	"card_unblock": {"Débloquer cette carte", "Unblock this card"},
+	"card_none":    {"Aucune carte détectée. Insérez votre carte dans le lecteur, puis recommencez.", "No card detected. Put your card in the reader, then try again."},
+	"card_wrong":   {"Code porteur erroné. Il vous reste {essais} essai(s).", "Wrong code. You have {essais} tries left."},
+	"card_last":    {"Code porteur erroné. Dernier essai avant le blocage de la carte.", "Wrong code. Last try before the card is blocked."},
+	"card_blocked": {"Carte bloquée : trois codes erronés. Débloquez-la avec votre code de déblocage à 8 chiffres, ou utilisez votre e-CPS.", "Card blocked: three wrong codes. Unblock it with your 8-digit unblocking code, or use your e-CPS."},
+	"card_expired": {"Cette carte a expiré. Utilisez votre nouvelle carte ou votre e-CPS.", "This card has expired. Use your new card or your e-CPS."},
+	"card_revoked": {"Cette carte a été déclarée perdue ou volée. Elle ne permet plus de se connecter.", "This card was reported lost or stolen. It can no longer be used to sign in."},
+	"card_removed": {"La carte a été retirée. Réinsérez-la et recommencez.", "The card was removed. Put it back and try again."},
+
+	// A8
+	"a8":            {"Connexion impossible", "Sign-in not possible"},
+	"a8_text":       {"L'application qui vous a envoyé ici n'a pas pu être reconnue. Vous n'y êtes pour rien : prévenez son éditeur.", "The application that sent you here could not be recognised. It is not your fault: tell its maker."},
+	"a8_dev":        {"Pour le développeur", "For the developer"},
+	"a8_client":     {"`client_id` « {x} » inconnu. Clients déclarés : {liste}.", "`client_id` “{x}” is unknown. Declared clients: {liste}."},
+	"a8_redirect":   {"`redirect_uri` non déclarée. Reçue : {x} – Déclarée(s) : {liste}. Elles doivent être égales caractère par caractère, barre finale comprise.", "`redirect_uri` is not declared. Received: {x} – Declared: {liste}. They must be equal character by character, final slash included."},
+	"a8_acr":        {"`acr_values=eidas1` est obligatoire. Reçu : {x}. (« acr=eidas1 » est une coquille fréquente.)", "`acr_values=eidas1` is required. Received: {x}. (“acr=eidas1” is a frequent slip.)"},
+	"a8_missing":    {"`{x}` est obligatoire et absent.", "`{x}` is required and missing."},
+	"a8_duplicate":  {"Paramètre `{x}` présent deux fois.", "Parameter `{x}` is present twice."},
+	"a8_unreadable": {"Les paramètres de la demande sont illisibles.", "The parameters of the request cannot be read."},
+
+	// A9
+	"a9":      {"Votre demande a expiré", "Your request has expired"},
+	"a9_text": {"Revenez à {service} et recommencez.", "Go back to {service} and start again."},
+	"a9_any":  {"Revenez à l'application et recommencez.", "Go back to the application and start again."},
+	"a9_back": {"Revenir à {service}", "Return to {service}"},
+
+	// A10
+	"a10_ask":        {"Se déconnecter de Pro Santé Connect ?", "Sign out of Pro Santé Connect?"},
+	"a10_ask_text":   {"Votre session sera fermée pour tous les services.", "Your session will be closed for all services."},
+	"a10_yes":        {"Se déconnecter", "Sign out"},
+	"a10_stay":       {"Rester connecté", "Stay signed in"},
+	"a10_done":       {"Session fermée", "Session closed"},
+	"a10_done_text":  {"Vous êtes déconnecté de Pro Santé Connect. Fermez cette fenêtre.", "You are signed out of Pro Santé Connect. Close this window."},
+	"a10_bad":        {"L'adresse de retour n'est pas déclarée. Votre session est fermée.", "The return address is not declared. Your session is closed."},
+	"a10_undeclared": {"`post_logout_redirect_uri` non déclarée. Reçue : {x} – Déclarée(s) : {liste}. Elles doivent être égales caractère par caractère, barre finale comprise.", "`post_logout_redirect_uri` is not declared. Received: {x} – Declared: {liste}. They must be equal character by character, final slash included."},
+	"a10_unknown":    {"`post_logout_redirect_uri` sans application connue : ajoutez `id_token_hint` ou `client_id`. Reçue : {x}", "`post_logout_redirect_uri` without a known application: add `id_token_hint` or `client_id`. Received: {x}"},
+	"a10_hint":       {"`id_token_hint` refusé : ce n'est pas un ID token signé par ce serveur pour cette application. Aucune session n'a été fermée.", "`id_token_hint` refused: not an ID token signed by this server for this application. No session was closed."},
+
+	// A14
+	"a14":      {"Données et droits", "Data and rights"},
+	"a14_text": {"Ce simulateur garde en mémoire, jusqu'à son arrêt, les requêtes reçues. Il n'envoie rien ailleurs.", "This simulator keeps the requests it receives in memory until it stops. It sends nothing elsewhere."},
+	"a14_link": {"Le vrai service Pro Santé Connect", "The real service Pro Santé Connect (in French)"},
+}
