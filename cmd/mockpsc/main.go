@@ -1,0 +1,179 @@
+// Command mockpsc is a mock of Pro Santé Connect that runs alone: an OpenID
+// Connect provider for the development, test and demonstration of applications
+// that health professionals sign in to. It needs no network and no account.
+//
+//	mockpsc [-addr 127.0.0.1:9090] [-client id:secret:redirect_uri[,post_logout_uri]]... [-issuer URL]
+//
+// Without -client there is one application, carelink / carelink-secret, whose
+// addresses may be any on this machine. A client named by several -client has
+// all their addresses.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/pscauth/pscauth/mockpsc"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return
+		}
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends.
+func run(ctx context.Context, args []string, stdout io.Writer) error {
+	var clients clientList
+	flags := flag.NewFlagSet("mockpsc", flag.ContinueOnError)
+	flags.SetOutput(stdout)
+	addr := flags.String("addr", "127.0.0.1:9090", "`host:port` to listen on; other than loopback needs -issuer")
+	issuer := flags.String("issuer", "", "issuer `URL`, scheme://host/auth/realms/esante-wallet, by which browsers and applications reach the mock (default: from the Host of each request, loopback only)")
+	flags.Var(&clients, "client", "application, `id:secret:redirect_uri[,post_logout_uri]`; repeatable")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 {
+		return fmt.Errorf("mockpsc: unexpected argument %q", flags.Arg(0))
+	}
+	host, _, err := net.SplitHostPort(*addr)
+	if err != nil {
+		return fmt.Errorf("mockpsc: -addr %q: %w", *addr, err)
+	}
+	if *issuer == "" && !loopback(host) {
+		return fmt.Errorf("mockpsc: -addr %s is not a loopback address: anybody on the network could sign in as anybody. "+
+			"If that is what you want, say under which address it is reached: -issuer http://<host>:<port>/auth/realms/esante-wallet", *addr)
+	}
+	mock := &mockpsc.Server{Issuer: *issuer, Clients: clients}
+	if err := mock.Check(); err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", *addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("mockpsc: the port of %s is taken, perhaps by another mockpsc; stop that one or choose another with -addr", *addr)
+	}
+	if err != nil {
+		return fmt.Errorf("mockpsc: %w", err)
+	}
+	if *issuer == "" {
+		*issuer = "http://" + listener.Addr().String() + "/auth/realms/esante-wallet"
+	}
+	banner(stdout, *issuer, clients)
+
+	srv := &http.Server{
+		Handler:           mock,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("mockpsc: %w", err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(grace); err != nil {
+		srv.Close() // somebody is still reading; nothing here is worth waiting for
+	}
+	<-failed
+	return nil
+}
+
+// banner tells how to plug an application in, and who can sign in.
+func banner(w io.Writer, issuer string, clients []mockpsc.Client) {
+	client := mockpsc.Client{ID: "carelink", Secret: "carelink-secret"}
+	fmt.Fprintf(w, "Pro Santé Connect (simulé)   %s/\n", strings.TrimSuffix(issuer, "/auth/realms/esante-wallet"))
+	fmt.Fprintf(w, "Émetteur                     %s\n", issuer)
+	fmt.Fprintf(w, "Découverte                   %s/.well-known/wallet-openid-configuration\n", issuer)
+	if len(clients) == 0 {
+		fmt.Fprintf(w, "Application                  %s, toute adresse de retour sur cette machine\n", client.ID)
+	}
+	for _, c := range clients {
+		fmt.Fprintf(w, "Application                  %s, retour : %s\n", c.ID, strings.Join(c.RedirectURIs, " , "))
+	}
+	if len(clients) > 0 {
+		client = clients[0]
+	}
+	fmt.Fprintf(w, "\nÀ copier dans votre application :\nPSC_ISSUER=%s\nPSC_DISCOVERY_URL=%s/.well-known/wallet-openid-configuration\nPSC_CLIENT_ID=%s\nPSC_CLIENT_SECRET=%s\n",
+		issuer, issuer, client.ID, client.Secret)
+	fmt.Fprintf(w, "\nQui peut se connecter :\n")
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, p := range mockpsc.Personas() {
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%s, %s\n", p.ID, means("e-CPS", p.ECPS), means("carte", p.Card), p.Name, p.Profession)
+	}
+	table.Flush()
+	fmt.Fprintf(w, "\nArrêter : Ctrl-C\n")
+}
+
+func means(name string, m mockpsc.Means) string {
+	if m.Works() {
+		return name + " " + m.PIN
+	}
+	states := map[string]string{
+		"not-activated": "non activée", "blocked": "bloquée", "revoked": "révoquée", "expired": "expirée", "none": "aucune",
+	}
+	return name + " " + states[m.State]
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// clientList is the flag -client.
+type clientList []mockpsc.Client
+
+func (l *clientList) String() string { return "" }
+
+// Set reads id:secret:redirect_uri[,post_logout_uri]. Only the first two colons
+// separate: an address has colons of its own.
+func (l *clientList) Set(text string) error {
+	parts := strings.SplitN(text, ":", 3)
+	if len(parts) != 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
+		return errors.New("want id:secret:redirect_uri[,post_logout_uri]")
+	}
+	redirect, postLogout, _ := strings.Cut(parts[2], ",")
+	c := mockpsc.Client{ID: parts[0], Secret: parts[1], RedirectURIs: []string{redirect}}
+	if postLogout != "" {
+		c.PostLogoutURIs = []string{postLogout}
+	}
+	for i := range *l {
+		known := &(*l)[i]
+		if known.ID != c.ID {
+			continue
+		}
+		if known.Secret != c.Secret {
+			return fmt.Errorf("client %q has two secrets", c.ID)
+		}
+		known.RedirectURIs = append(known.RedirectURIs, c.RedirectURIs...)
+		known.PostLogoutURIs = append(known.PostLogoutURIs, c.PostLogoutURIs...)
+		return nil
+	}
+	*l = append(*l, c)
+	return nil
+}
