@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -148,10 +149,16 @@ func newMemorySessions() *memorySessions {
 	return &memorySessions{records: map[string]SessionRecord{}, ended: map[string]endedAt{}}
 }
 
-func (m *memorySessions) SaveSession(_ context.Context, rec SessionRecord) error {
+func (m *memorySessions) SaveSession(ctx context.Context, rec SessionRecord) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	m.sweep(rec.CreatedAt)
+	if _, ok := m.records[rec.ID]; ok {
+		return errors.New("auth: a session of that id is there already")
+	}
 	m.records[rec.ID] = rec
 	return nil
 }
@@ -175,9 +182,12 @@ func (m *memorySessions) sweep(now time.Time) {
 	}
 }
 
-func (m *memorySessions) Session(_ context.Context, id string) (SessionRecord, error) {
+func (m *memorySessions) Session(ctx context.Context, id string) (SessionRecord, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return SessionRecord{}, err
+	}
 	rec, ok := m.records[id]
 	if !ok {
 		return SessionRecord{}, ErrNoSession
@@ -185,18 +195,24 @@ func (m *memorySessions) Session(_ context.Context, id string) (SessionRecord, e
 	return rec, nil
 }
 
-func (m *memorySessions) EndSession(_ context.Context, id string, until time.Time) error {
+func (m *memorySessions) EndSession(ctx context.Context, id string, until time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if _, ok := m.ended[id]; !ok {
 		m.ended[id] = endedAt{time.Now(), until}
 	}
 	return nil
 }
 
-func (m *memorySessions) EndedSessions(_ context.Context, since time.Time) ([]EndedSession, time.Time, error) {
+func (m *memorySessions) EndedSessions(ctx context.Context, since time.Time) ([]EndedSession, time.Time, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return nil, time.Time{}, err
+	}
 	var ended []EndedSession
 	for id, e := range m.ended {
 		if !e.at.Before(since) {
