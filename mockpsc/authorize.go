@@ -258,6 +258,9 @@ func (s *Server) enough(ses *session, form url.Values) bool {
 // A sign-in with faults leaves no SSO session in the browser, so that the lie
 // hits that sign-in only, and the next one asks again.
 func (s *Server) complete(a *answer, r *http.Request, at *attempt, p *person, mode authMode, faults []Fault) string {
+	if at.done != "" { // two clicks at the same time
+		return at.done
+	}
 	now := s.now()
 	ses := s.ssoSession(r)
 	if ses != nil && ses.person == p && len(faults) == 0 {

@@ -182,7 +182,7 @@ var faults = []Fault{
 		Summary: "userinfo carries another sub than the ID token",
 		Expect:  "refuse the sign-in and use nothing of userinfo",
 		bend: func(o *outgoing) {
-			o.document = bytes.Replace(o.document, []byte(`"sub":"`+o.sub+`"`), []byte(`"sub":"`+otherSub+`"`), 1)
+			o.document = bytes.Replace(o.document, []byte(`"`+o.sub+`"`), []byte(`"`+otherSub+`"`), 1)
 		}},
 }
 

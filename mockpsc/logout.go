@@ -44,7 +44,6 @@ func readHint(token string) (hint, error) {
 // does so at once, with or without the browser's cookie; without one it asks, so
 // that no stranger's link signs anybody out.
 func (s *Server) logout(a *answer, r *http.Request) {
-	r.Body = http.MaxBytesReader(a, r.Body, 1<<16)
 	if err := r.ParseForm(); err != nil {
 		a.fail(http.StatusBadRequest, "invalid_request", "the parameters cannot be read")
 		return

@@ -141,7 +141,7 @@ func (v *view) ofAttempt(at *attempt) {
 // ofTicket is called with s.mu held.
 func (v *view) ofTicket(s *Server, at *attempt) {
 	t, now := &at.ticket, s.now()
-	v.PhoneURL = at.base + "/_mock/phone/" + t.id
+	v.PhoneURL = at.base + phonePath + t.id
 	v.PhoneHost = strings.TrimPrefix(strings.TrimPrefix(at.base, "http://"), "https://")
 	v.Number, v.Typed = t.number, t.typed
 	v.State = t.at(now)

@@ -21,8 +21,6 @@ import (
 
 const (
 	verifier = "a-code-verifier-of-at-least-forty-three-characters"
-	basic    = "client_secret_basic"
-	post     = "client_secret_post"
 )
 
 // relyingParty is an application that believes everything it is told, and

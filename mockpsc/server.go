@@ -29,8 +29,12 @@ const (
 	attemptTTL = 15 * time.Minute // a sign-in page left open
 )
 
-// maxRequests bounds the log of a server that runs for weeks.
-const maxRequests = 10_000
+const (
+	maxRequests = 10_000  // bounds the log of a server that runs for weeks
+	maxBody     = 1 << 16 // no form here is near as long
+
+	phonePath = "/_mock/phone/"
+)
 
 // A Server is a mock Pro Santé Connect. It is an [http.Handler], and its zero
 // value works: it answers requests to a loopback host, with the default client
@@ -46,7 +50,7 @@ type Server struct {
 	// from what a stranger sends is no issuer. One under esante.gouv.fr is refused.
 	Issuer string
 
-	// Clients are the declared applications. If nil, there is one, "carelink"
+	// Clients are the declared applications. If empty, there is one, "carelink"
 	// with the secret "carelink-secret", whose redirect and post-logout
 	// addresses may be any http or https URL of a loopback host.
 	Clients []Client
@@ -108,6 +112,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	s.mu.Lock()
 	entry := &Request{Time: s.now(), Method: r.Method, Path: r.URL.Path}
+	if strings.HasPrefix(entry.Path, phonePath) {
+		entry.Path = phonePath + "{ticket}" // the rest is a secret
+	}
 	if len(s.requests) >= maxRequests {
 		s.requests = slices.Delete(s.requests, 0, maxRequests/10)
 	}
@@ -116,6 +123,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 
 	a := &answer{ResponseWriter: w, server: s, entry: entry}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if s.err != nil {
 		a.fail(http.StatusInternalServerError, "invalid_configuration", s.err.Error())
 		return
@@ -267,8 +275,8 @@ func (s *Server) routes() {
 	handle("GET /auth/card", s.card)
 	handle("POST /auth/card", s.card)
 	handle("POST /auth/cancel", s.cancel)
-	handle("GET /_mock/phone/{ticket}", s.phone)
-	handle("POST /_mock/phone/{ticket}", s.phone)
+	handle("GET "+phonePath+"{ticket}", s.phone)
+	handle("POST "+phonePath+"{ticket}", s.phone)
 
 	handle("POST "+oidc+"/token", s.token)
 	handle("GET "+oidc+"/userinfo", s.userinfo)
@@ -320,11 +328,11 @@ func (s *Server) now() time.Time {
 	return time.Now()
 }
 
-// defaultClients is what a nil Server.Clients stands for.
+// defaultClients is what an empty Server.Clients stands for.
 var defaultClients = []Client{{ID: "carelink", Secret: "carelink-secret", Name: "CareLink", anyLoopback: true}}
 
 func (s *Server) clients() []Client {
-	if s.Clients == nil {
+	if len(s.Clients) == 0 {
 		return defaultClients
 	}
 	return s.Clients

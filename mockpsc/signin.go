@@ -28,7 +28,7 @@ func (s *Server) signInPage(a *answer, r *http.Request, at *attempt, n notice) {
 		v.ofTicket(s, at)
 		v.Identifier = r.Form.Get("identifier")
 		if v.Identifier == "" {
-			v.Identifier = s.cookie(r, "id")
+			v.Identifier, _ = url.QueryUnescape(s.cookie(r, "id"))
 			v.Remember = v.Identifier != ""
 		}
 		if hinted := s.find(at.hint); v.Identifier == "" && hinted != nil {
@@ -155,8 +155,11 @@ func (s *Server) cancel(a *answer, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	at.done = at.refuse("access_denied", "User denied access")
+	if at.done == "" {
+		at.done = at.refuse("access_denied", "User denied access")
+	}
+	location := at.done
 	delete(s.tickets, at.ticket.id)
 	s.mu.Unlock()
-	a.redirect(at.done)
+	a.redirect(location)
 }

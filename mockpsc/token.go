@@ -37,7 +37,6 @@ type grant struct {
 // token exchanges an authorization code (RFC 6749, section 4.1.3), with
 // Keycloak's words where it refuses.
 func (s *Server) token(a *answer, r *http.Request) {
-	r.Body = http.MaxBytesReader(a, r.Body, 1<<16)
 	if err := r.ParseForm(); err != nil {
 		a.fail(http.StatusBadRequest, "invalid_request", "the form cannot be read")
 		return

@@ -12,7 +12,6 @@ func (s *Server) userinfo(a *answer, r *http.Request) {
 	if !strings.EqualFold(scheme, "Bearer") {
 		bearer = ""
 		if r.Method == http.MethodPost && r.Header.Get("Authorization") == "" {
-			r.Body = http.MaxBytesReader(a, r.Body, 1<<16)
 			bearer = r.PostFormValue("access_token") // RFC 6750, section 2.2; never the query
 		}
 	}

@@ -211,9 +211,9 @@ var words = map[string][2]string{
 	"a8":            {"Connexion impossible", "Sign-in not possible"},
 	"a8_text":       {"L'application qui vous a envoyé ici n'a pas pu être reconnue. Vous n'y êtes pour rien : prévenez son éditeur.", "The application that sent you here could not be recognised. It is not your fault: tell its maker."},
 	"a8_dev":        {"Pour le développeur", "For the developer"},
-	"a8_client":     {"`client_id` « {x} » inconnu. Clients déclarés : {liste}.", "`client_id` “{x}” is unknown. Declared clients: {liste}."},
-	"a8_redirect":   {"`redirect_uri` non déclarée. Reçue : {x} – Déclarée(s) : {liste}. Elles doivent être égales caractère par caractère, barre finale comprise.", "`redirect_uri` is not declared. Received: {x} – Declared: {liste}. They must be equal character by character, final slash included."},
-	"a8_acr":        {"`acr_values=eidas1` est obligatoire. Reçu : {x}. (« acr=eidas1 » est une coquille fréquente.)", "`acr_values=eidas1` is required. Received: {x}. (“acr=eidas1” is a frequent slip.)"},
+	"a8_client":     {"`client_id` « `{x}` » inconnu. Clients déclarés : `{liste}`.", "`client_id` “`{x}`” is unknown. Declared clients: `{liste}`."},
+	"a8_redirect":   {"`redirect_uri` non déclarée. Reçue : `{x}` – Déclarée(s) : `{liste}`. Elles doivent être égales caractère par caractère, barre finale comprise.", "`redirect_uri` is not declared. Received: `{x}` – Declared: `{liste}`. They must be equal character by character, final slash included."},
+	"a8_acr":        {"`acr_values=eidas1` est obligatoire. Reçu : `{x}`. (« acr=eidas1 » est une coquille fréquente.)", "`acr_values=eidas1` is required. Received: `{x}`. (“acr=eidas1” is a frequent slip.)"},
 	"a8_missing":    {"`{x}` est obligatoire et absent.", "`{x}` is required and missing."},
 	"a8_duplicate":  {"Paramètre `{x}` présent deux fois.", "Parameter `{x}` is present twice."},
 	"a8_unreadable": {"Les paramètres de la demande sont illisibles.", "The parameters of the request cannot be read."},
@@ -232,8 +232,8 @@ var words = map[string][2]string{
 	"a10_done":       {"Session fermée", "Session closed"},
 	"a10_done_text":  {"Vous êtes déconnecté de Pro Santé Connect. Fermez cette fenêtre.", "You are signed out of Pro Santé Connect. Close this window."},
 	"a10_bad":        {"L'adresse de retour n'est pas déclarée. Votre session est fermée.", "The return address is not declared. Your session is closed."},
-	"a10_undeclared": {"`post_logout_redirect_uri` non déclarée. Reçue : {x} – Déclarée(s) : {liste}. Elles doivent être égales caractère par caractère, barre finale comprise.", "`post_logout_redirect_uri` is not declared. Received: {x} – Declared: {liste}. They must be equal character by character, final slash included."},
-	"a10_unknown":    {"`post_logout_redirect_uri` sans application connue : ajoutez `id_token_hint` ou `client_id`. Reçue : {x}", "`post_logout_redirect_uri` without a known application: add `id_token_hint` or `client_id`. Received: {x}"},
+	"a10_undeclared": {"`post_logout_redirect_uri` non déclarée. Reçue : `{x}` – Déclarée(s) : `{liste}`. Elles doivent être égales caractère par caractère, barre finale comprise.", "`post_logout_redirect_uri` is not declared. Received: `{x}` – Declared: `{liste}`. They must be equal character by character, final slash included."},
+	"a10_unknown":    {"`post_logout_redirect_uri` sans application connue : ajoutez `id_token_hint` ou `client_id`. Reçue : `{x}`", "`post_logout_redirect_uri` without a known application: add `id_token_hint` or `client_id`. Received: `{x}`"},
 	"a10_hint":       {"`id_token_hint` refusé : ce n'est pas un ID token signé par ce serveur pour cette application. Aucune session n'a été fermée.", "`id_token_hint` refused: not an ID token signed by this server for this application. No session was closed."},
 
 	// A14
