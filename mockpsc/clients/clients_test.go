@@ -1,0 +1,224 @@
+// Package clients judges the mock by OpenID Connect clients that are not ours.
+// It is a module of its own, so that nobody who imports the mock inherits them.
+package clients
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/zitadel/oidc/v3/pkg/client/rp"
+	zitadel "github.com/zitadel/oidc/v3/pkg/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/pscauth/pscauth/mockpsc"
+)
+
+const issuerPath = "/auth/realms/esante-wallet"
+
+// A client is a foreign library as its manual says to use it.
+type client struct {
+	// authURL begins a sign-in.
+	authURL func(state, nonce, verifier string) string
+	// finish exchanges the code, checks the ID token and reads userinfo; it
+	// returns the national identifier that both agree on.
+	finish func(ctx context.Context, code, nonce, verifier string) (string, error)
+}
+
+// app is an application around a client, for one person at a time.
+func app(t *testing.T, make func(redirectURI string) client) *httptest.Server {
+	const state, nonce = "state-of-the-test", "nonce-of-the-test"
+	verifier := oauth2.GenerateVerifier()
+	var c client
+	mux := http.NewServeMux()
+	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, c.authURL(state, nonce, verifier), http.StatusFound)
+	})
+	mux.HandleFunc("/callback", func(w http.ResponseWriter, r *http.Request) {
+		who, err := "", error(nil)
+		switch q := r.URL.Query(); {
+		case q.Get("state") != state:
+			err = errors.New("state")
+		case q.Get("error") != "":
+			err = errors.New(q.Get("error"))
+		default:
+			who, err = c.finish(r.Context(), q.Get("code"), nonce, verifier)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
+		fmt.Fprint(w, who)
+	})
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
+	c = make(srv.URL + "/callback")
+	return srv
+}
+
+// goOIDC is coreos/go-oidc with golang.org/x/oauth2. The library leaves the
+// nonce, at_hash and userinfo's sub to its user.
+func goOIDC(t *testing.T, issuer, redirectURI string) client {
+	t.Helper()
+	ctx := context.Background()
+	resp, err := http.Get(issuer + "/.well-known/wallet-openid-configuration")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var cfg oidc.ProviderConfig
+	if err := json.NewDecoder(resp.Body).Decode(&cfg); err != nil {
+		t.Fatal(err)
+	}
+	provider := cfg.NewProvider(ctx)
+	verifier := provider.Verifier(&oidc.Config{ClientID: "carelink"})
+	conf := oauth2.Config{
+		ClientID: "carelink", ClientSecret: "carelink-secret", Endpoint: provider.Endpoint(),
+		RedirectURL: redirectURI, Scopes: []string{oidc.ScopeOpenID, "scope_all"},
+	}
+	return client{
+		authURL: func(state, nonce, verifier string) string {
+			return conf.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("acr_values", "eidas1"))
+		},
+		finish: func(ctx context.Context, code, nonce, pkce string) (string, error) {
+			tok, err := conf.Exchange(ctx, code, oauth2.VerifierOption(pkce))
+			if err != nil {
+				return "", err
+			}
+			raw, ok := tok.Extra("id_token").(string)
+			if !ok {
+				return "", errors.New("no id_token")
+			}
+			idToken, err := verifier.Verify(ctx, raw)
+			if err != nil {
+				return "", err
+			}
+			if idToken.Nonce != nonce {
+				return "", errors.New("nonce")
+			}
+			if err := idToken.VerifyAccessToken(tok.AccessToken); err != nil {
+				return "", err
+			}
+			info, err := provider.UserInfo(ctx, oauth2.StaticTokenSource(tok))
+			if err != nil {
+				return "", err
+			}
+			if info.Subject != idToken.Subject {
+				return "", errors.New("sub of userinfo")
+			}
+			var a, b struct{ SubjectNameID string }
+			if err := errors.Join(idToken.Claims(&a), info.Claims(&b)); err != nil || a != b {
+				return "", fmt.Errorf("SubjectNameID: %q and %q: %w", a.SubjectNameID, b.SubjectNameID, err)
+			}
+			return a.SubjectNameID, nil
+		},
+	}
+}
+
+// zitadelRP is zitadel/oidc's relying party with PSC's discovery document.
+func zitadelRP(t *testing.T, issuer, redirectURI string) client {
+	t.Helper()
+	type nonceKey struct{}
+	party, err := rp.NewRelyingPartyOIDC(context.Background(), issuer, "carelink", "carelink-secret", redirectURI,
+		[]string{"openid", "scope_all"},
+		rp.WithCustomDiscoveryUrl(issuer+"/.well-known/wallet-openid-configuration"),
+		rp.WithVerifierOpts(rp.WithNonce(func(ctx context.Context) string { nonce, _ := ctx.Value(nonceKey{}).(string); return nonce })),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client{
+		authURL: func(state, nonce, verifier string) string {
+			return rp.AuthURL(state, party, rp.WithCodeChallenge(oauth2.S256ChallengeFromVerifier(verifier)),
+				func() []oauth2.AuthCodeOption {
+					return []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("nonce", nonce), oauth2.SetAuthURLParam("acr_values", "eidas1")}
+				})
+		},
+		finish: func(ctx context.Context, code, nonce, verifier string) (string, error) {
+			ctx = context.WithValue(ctx, nonceKey{}, nonce)
+			tok, err := rp.CodeExchange[*zitadel.IDTokenClaims](ctx, code, party, rp.WithCodeVerifier(verifier))
+			if err != nil {
+				return "", err
+			}
+			info, err := rp.Userinfo[*zitadel.UserInfo](ctx, tok.AccessToken, tok.TokenType, tok.IDTokenClaims.GetSubject(), party)
+			if err != nil {
+				return "", err
+			}
+			a, b := tok.IDTokenClaims.Claims["SubjectNameID"], info.Claims["SubjectNameID"]
+			if a != b || a == nil {
+				return "", fmt.Errorf("SubjectNameID: %v and %v", a, b)
+			}
+			return a.(string), nil
+		},
+	}
+}
+
+var libraries = []struct {
+	name string
+	make func(t *testing.T, issuer, redirectURI string) client
+	// passes are the faults that the library lets pass when it is used as above.
+	passes []string
+}{
+	{"coreos/go-oidc", goOIDC, []string{"wrong-iss-parameter", "weak-acr", "folded-sub"}},
+	{"zitadel/oidc", zitadelRP, []string{"wrong-iss-parameter", "weak-acr", "folded-sub"}},
+}
+
+func signIn(t *testing.T, mock *mockpsc.Server, app *httptest.Server, persona string, faults ...string) (int, string) {
+	t.Helper()
+	resp, err := mock.SignIn(new(http.Client), app.URL+"/login", persona, faults...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, strings.TrimSpace(string(text))
+}
+
+func TestForeignClientsSignIn(t *testing.T) {
+	for _, lib := range libraries {
+		t.Run(lib.name, func(t *testing.T) {
+			mock := mockpsc.NewServer(t)
+			app := app(t, func(uri string) client { return lib.make(t, mock.URL+issuerPath, uri) })
+			for _, p := range mockpsc.Personas() {
+				for means, m := range map[string]mockpsc.Means{"ecps": p.ECPS, "card": p.Card} {
+					if !m.Works() {
+						continue
+					}
+					if status, who := signIn(t, mock, app, p.ID+"/"+means); status != http.StatusOK || who != p.NationalID {
+						t.Errorf("%s by %s: got %d %q, want %q", p.ID, means, status, who, p.NationalID)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestForeignClientsRefuseFaults(t *testing.T) {
+	for _, lib := range libraries {
+		t.Run(lib.name, func(t *testing.T) {
+			mock := mockpsc.NewServer(t)
+			app := app(t, func(uri string) client { return lib.make(t, mock.URL+issuerPath, uri) })
+			if status, who := signIn(t, mock, app, "dr-dupont"); status != http.StatusOK {
+				t.Fatalf("the truth is refused: %s", who)
+			}
+			for _, f := range mockpsc.Faults() {
+				status, text := signIn(t, mock, app, "dr-dupont", f.Name)
+				refused := status != http.StatusOK
+				if refused == slices.Contains(lib.passes, f.Name) {
+					t.Errorf("%s (%s): refused %t: %s", f.Name, f.Summary, refused, text)
+				}
+			}
+		})
+	}
+}
