@@ -2,8 +2,8 @@
 // package auth. It speaks one SQL text and loads no driver: a package below it,
 // such as store/sqlite, opens an engine and returns a [Store].
 //
-// The tables are called auth_users, auth_sessions, auth_ended_sessions and
-// auth_schema, so that they can lie in the database in which the app has its
+// The tables are called auth_users, auth_user_ids, auth_sessions,
+// auth_ended_sessions and auth_schema, so that they can lie in the database in which the app has its
 // own. The app may read them and refer to auth_users(id).
 package store
 
@@ -19,7 +19,7 @@ import (
 // It is safe for concurrent use, and any number of processes may each have one
 // on the same database.
 //
-// Every change is one atomic statement. A context that ends makes a call return
+// Every change is atomic. A context that ends makes a call return
 // the context's error and leaves nothing half done. Other errors are those of
 // the driver, wrapped: the caller should take them for "not now" and let nobody
 // in.

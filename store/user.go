@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -40,10 +38,30 @@ func (s *Store) SaveUser(ctx context.Context, info psc.UserInfo, at time.Time) (
 		Specialty:  psc.Specialty(exact(string(exercise.Specialty))),
 	}
 
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return auth.User{}, false, fmt.Errorf("store: save user: %w", err)
+	}
+	defer tx.Rollback()
+	// The number of an account is one more than the last, and never given again.
+	// It is drawn only for a person who has none, and its row keeps those who
+	// come for the first time from drawing the same one.
+	var next int64
+	err = oneRow(ctx, tx, `
+		UPDATE auth_user_ids SET last = last + 1
+		WHERE NOT EXISTS (SELECT 1 FROM auth_users WHERE national_id = $1)
+		RETURNING last`, []any{string(u.NationalID)}, &next)
+	if err != nil {
+		return auth.User{}, false, fmt.Errorf("store: save user: %w", err)
+	}
 	// One statement decides who comes first, so no two callers can both be told
-	// that they are. Not QueryRow: it leaves the statement after the first row,
-	// unfinished; the loop below runs it to its end.
-	rows, err := s.write.QueryContext(ctx, `
+	// that they are.
+	var (
+		id, created int64
+		email       sql.NullString
+		previous    sql.NullInt64
+	)
+	err = oneRow(ctx, tx, `
 		INSERT INTO auth_users (id, national_id, rpps, title, first_name, last_name, email,
 			profession, category, specialty, created_at, last_sign_in_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)
@@ -57,24 +75,14 @@ func (s *Store) SaveUser(ctx context.Context, info psc.UserInfo, at time.Time) (
 			specialty = excluded.specialty,
 			last_sign_in_at = excluded.last_sign_in_at,
 			previous_sign_in_at = auth_users.last_sign_in_at
-		RETURNING id, email, created_at, previous_sign_in_at`,
-		newID(), string(u.NationalID), orNull(u.NationalID.RPPS()), u.Title, u.FirstName, u.LastName, orNull(u.Email),
-		string(u.Profession), string(u.Category), string(u.Specialty), at.UnixMicro())
+		RETURNING id, email, created_at, previous_sign_in_at`, []any{
+		next, string(u.NationalID), orNull(u.NationalID.RPPS()), u.Title, u.FirstName, u.LastName, orNull(u.Email),
+		string(u.Profession), string(u.Category), string(u.Specialty), at.UnixMicro(),
+	}, &id, &email, &created, &previous)
+	if err == nil {
+		err = tx.Commit()
+	}
 	if err != nil {
-		return auth.User{}, false, fmt.Errorf("store: save user: %w", err)
-	}
-	defer rows.Close()
-	var (
-		id, created int64
-		email       sql.NullString
-		previous    sql.NullInt64
-	)
-	for rows.Next() {
-		if err := rows.Scan(&id, &email, &created, &previous); err != nil {
-			return auth.User{}, false, fmt.Errorf("store: save user: %w", err)
-		}
-	}
-	if err := rows.Err(); err != nil {
 		return auth.User{}, false, fmt.Errorf("store: save user: %w", err)
 	}
 	u.ID = strconv.FormatInt(id, 10)
@@ -86,9 +94,22 @@ func (s *Store) SaveUser(ctx context.Context, info psc.UserInfo, at time.Time) (
 	return u, !previous.Valid, nil
 }
 
-// newID draws the id of a user. It need not be secret, only new: 63 bits do not
-// meet by chance, and if they did, the primary key would refuse the second.
-func newID() int64 { return 1 + rand.Int64N(math.MaxInt64) }
+// oneRow runs a statement that returns at most one row, to its end; without a row
+// dest stays as it is. It is not QueryRow, which leaves the statement after the
+// first row, unfinished: SQLite's log then grows for ever.
+func oneRow(ctx context.Context, tx *sql.Tx, query string, args []any, dest ...any) error {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := rows.Scan(dest...); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
 
 // maxText is how many characters of a text are kept: those of the longest
 // e-mail address, and more than any name in PSC's registers has.

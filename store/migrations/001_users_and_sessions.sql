@@ -1,9 +1,11 @@
 -- One text for SQLite and PostgreSQL. Times are microseconds since 1970, UTC.
 -- The prefix auth_ keeps out of the way of the app's own tables.
 
--- A person, by national identifier. The id is drawn at random by the program:
--- it is never used again for somebody else, and tells nobody how many users
--- there are.
+-- The last number given to a user, which is never given again.
+CREATE TABLE auth_user_ids (last BIGINT NOT NULL);
+INSERT INTO auth_user_ids (last) VALUES (0);
+
+-- A person, by national identifier.
 CREATE TABLE auth_users (
 	id                  BIGINT PRIMARY KEY,
 	national_id         TEXT NOT NULL UNIQUE,
