@@ -62,6 +62,10 @@ func (l *logs) String() string {
 	return l.buf.String()
 }
 
+type ctx = context.Context
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
 var testSecret = bytes.Repeat([]byte("0123456789abcdef"), 2)
 
 // world is an app behind auth, its store, and the PSC it signs in at.
