@@ -97,6 +97,11 @@ type Config struct {
 	// that was ended in this one. Zero means 5 seconds.
 	RevocationLag time.Duration
 
+	// TrustedOrigins are the origins of your own front ends, such as
+	// "http://localhost:5173", whose pages may change things with the session
+	// cookie. The app's own origin always may. Nil means no other.
+	TrustedOrigins []string
+
 	// AcceptMissingACR takes an ID token without acr for eidas1. PSC sent such
 	// tokens in 2023. False refuses them.
 	AcceptMissingACR bool
@@ -169,9 +174,12 @@ func New(cfg Config) (*RelyingParty, error) {
 		attempts: newAttempts(cfg.Now),
 		csrf:     http.NewCrossOriginProtection(),
 	}
-	// A proxy may rewrite Host, and CrossOriginProtection compares with Host.
-	if err := rp.csrf.AddTrustedOrigin(rp.origin); err != nil {
-		return nil, fmt.Errorf("auth: RedirectURL: %w", err)
+	// Our own origin too: a proxy may rewrite Host, which is what
+	// CrossOriginProtection compares with.
+	for _, origin := range append([]string{rp.origin}, cfg.TrustedOrigins...) {
+		if err := rp.csrf.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("auth: TrustedOrigins: %w", err) // check has tried them
+		}
 	}
 	keys := keyMaker{cfg: cfg}
 	rp.cookies = newCookieJar(keys, rp.secure)
@@ -234,6 +242,13 @@ func (cfg Config) check() (*url.URL, error) {
 	}
 	if cfg.Users == nil {
 		fault("Users is nil: sqlite.Open makes a store")
+	}
+	for _, origin := range cfg.TrustedOrigins {
+		if err := http.NewCrossOriginProtection().AddTrustedOrigin(origin); err != nil {
+			fault("TrustedOrigins: %w", err)
+		} else if _, err := secureURL(origin); err != nil {
+			fault("TrustedOrigins %q: %w", origin, err)
+		}
 	}
 	if cfg.SessionTTL < 0 || cfg.SessionTTL > 0 && cfg.SessionTTL < time.Minute {
 		fault("SessionTTL %v: at least a minute", cfg.SessionTTL)

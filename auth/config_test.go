@@ -54,6 +54,10 @@ func TestConfig(t *testing.T) {
 		{"a short second secret", func(c *auth.Config) { c.Secrets = append(c.Secrets, []byte("x")) }, false},
 		{"no secret", func(c *auth.Config) { c.Secrets = nil }, false},
 		{"no users", func(c *auth.Config) { c.Users = nil }, false},
+		{"a front end on another port", func(c *auth.Config) { c.TrustedOrigins = []string{"http://localhost:5173", "https://app.example"} }, true},
+		{"a trusted origin with a path", func(c *auth.Config) { c.TrustedOrigins = []string{"https://app.example/x"} }, false},
+		{"a trusted origin over http", func(c *auth.Config) { c.TrustedOrigins = []string{"http://app.example"} }, false},
+		{"every origin", func(c *auth.Config) { c.TrustedOrigins = []string{"*"} }, false},
 		{"a negative lag", func(c *auth.Config) { c.RevocationLag = -1 }, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

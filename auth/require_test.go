@@ -255,7 +255,7 @@ func TestStepUp(t *testing.T) {
 }
 
 func TestAnotherSitesPageCannotAct(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(c *auth.Config) { c.TrustedOrigins = []string{"http://localhost:5173"} })
 	c := w.browser()
 	w.signIn(c, "dr-dupont")
 	name, value := w.sessionCookieName(), w.cookie(c, "psc_session")
@@ -264,6 +264,8 @@ func TestAnotherSitesPageCannotAct(t *testing.T) {
 		headers            []string
 		want               int
 	}{
+		{"our front end on another port", "POST", "/app/auth/session", []string{"Origin", "http://localhost:5173", "Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "cors"}, 200},
+		{"somebody else's front end on another port", "POST", "/app/auth/session", []string{"Origin", "http://localhost:5174", "Sec-Fetch-Site", "same-site", "Sec-Fetch-Mode", "cors"}, 403},
 		{"a form of our own", "POST", "/patients", []string{"Sec-Fetch-Site", "same-origin", "Sec-Fetch-Mode", "navigate"}, 200},
 		{"a form of our own through a proxy that changes Host", "POST", "/patients", []string{"Origin", w.url, "Host", "internal"}, 200},
 		{"a program without a browser's headers", "POST", "/patients", nil, 200},
