@@ -54,15 +54,18 @@ func faultf(format string, a ...any) error { return fmt.Errorf(format, a...) }
 func readConfig(args []string, getenv func(string) string, stderr io.Writer) (config, error) {
 	var cfg config
 	flags := flag.NewFlagSet("carelink", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() { usage(flags) }
+	flags.SetOutput(io.Discard) // main says what is wrong, once
 	flags.StringVar(&cfg.addr, "addr", defaultAddr, "`adresse` de CareLink")
 	flags.StringVar(&cfg.mockAddr, "mock-addr", defaultMockAddr, "`adresse` du Pro Santé Connect simulé")
 	flags.StringVar(&cfg.db, "db", "", "`fichier` SQLite des données (par défaut : dans le dossier de cache de l'utilisateur)")
 	flags.DurationVar(&cfg.sessionTTL, "session-ttl", 0, "`durée` d'une session sans activité (par défaut : 30m)")
 	flags.BoolVar(&cfg.reset, "reset", false, "vide la base avant de démarrer")
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(stderr)
+		usage(flags)
 		return config{}, err
+	} else if err != nil {
+		return config{}, faultf("Réglage refusé : %w. Voir -h.", err)
 	}
 	given := map[string]bool{}
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })

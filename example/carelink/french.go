@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"html/template"
 	"strings"
 	"time"
 	_ "time/tzdata" // so that Paris is known on machines without a zone database
@@ -36,7 +37,15 @@ func frenchDay(t time.Time) string {
 // frenchTime writes an instant in Paris time: « 22 novembre 2026 à 9 h 05 ».
 func frenchTime(t time.Time) string {
 	t = t.In(paris)
-	return fmt.Sprintf("%s à %d h %02d", frenchDay(t), t.Hour(), t.Minute())
+	return frenchDay(t) + " " + frenchClock(t)
+}
+
+func frenchClock(t time.Time) string { return fmt.Sprintf("à %d h %02d", t.Hour(), t.Minute()) }
+
+// timeHTML is frenchTime for pages: the hour stays on one line.
+func timeHTML(t time.Time) template.HTML {
+	t = t.In(paris)
+	return template.HTML(frenchDay(t) + ` <span class="nb">` + frenchClock(t) + `</span>`)
 }
 
 // age writes how old somebody born on that day is at the time now, by the date

@@ -48,7 +48,7 @@ func newPages() pages {
 	functions := template.FuncMap{
 		"age":        age,
 		"day":        frenchDay,
-		"time":       frenchTime,
+		"time":       timeHTML,
 		"grouped":    grouped,
 		"plural":     plural,
 		"or_":        or,
