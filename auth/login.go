@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -110,7 +111,12 @@ func (rp *RelyingParty) attempt(a *attempt, r *http.Request, answer callbackAnsw
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), signInTimeout)
 	defer cancel()
 	s, token, f := Session{}, "", &failure{page: "store_down", status: http.StatusServiceUnavailable, reason: "panic", err: errors.New("auth: a panic during the sign-in")}
-	defer func() { a.finish(s, token, f) }()
+	defer func() {
+		if f != nil {
+			f.returnTo = p.ReturnTo
+		}
+		a.finish(s, token, f)
+	}()
 	s, token, f = rp.complete(ctx, r, answer, p)
 }
 
@@ -256,7 +262,7 @@ func (rp *RelyingParty) complete(ctx context.Context, r *http.Request, answer ca
 	})
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
-		return none(&failure{page: "not_authorised", status: http.StatusForbidden, reason: "refused_by_app", err: err, french: refusal.French, english: refusal.English})
+		return none(&failure{page: "not_authorised", status: http.StatusForbidden, reason: "refused_by_app", err: err, french: greet("Bonjour", user, refusal.French), english: greet("Hello", user, refusal.English)})
 	} else if err != nil {
 		return none(&failure{page: "store_down", status: http.StatusServiceUnavailable, reason: "authorize", err: err})
 	}
@@ -289,6 +295,16 @@ func (rp *RelyingParty) complete(ctx context.Context, r *http.Request, answer ca
 	}
 	rp.cfg.Logger.Info("auth: signed in", "user", user.ID, "first", first, "acr", id.ACR, "mode", id.AuthMode)
 	return s, token, nil
+}
+
+// greet puts the person's name before the app's words, so that they see which
+// account was turned away.
+func greet(hello string, u User, words string) string {
+	if words == "" {
+		return ""
+	}
+	name := Session{Title: u.Title, FirstName: u.FirstName, LastName: u.LastName}.Name()
+	return strings.TrimSpace(hello+" "+name) + ". " + words
 }
 
 // checkAuthTime compares when the person proved who they are with what was

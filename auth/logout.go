@@ -28,7 +28,7 @@ func (rp *RelyingParty) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := rp.csrf.Check(r); err != nil {
-		rp.fail(w, r, &failure{page: "not_yours", status: http.StatusForbidden, reason: "cross_site", err: err})
+		rp.fail(w, r, &failure{page: "cross_site", status: http.StatusForbidden, reason: "cross_site", err: err})
 		return
 	}
 	if len(r.CookiesNamed(rp.cookies.session)) > 0 {

@@ -23,6 +23,7 @@ type failure struct {
 	err    error  // without secrets
 
 	french, english string // the words of a rule or of the app, in place of the page's
+	returnTo        string // where a second try of the sign-in leads; empty means home
 	identifyAgain   bool   // no page: the person identifies once more
 }
 
@@ -40,7 +41,7 @@ func (rp *RelyingParty) fail(w http.ResponseWriter, r *http.Request, f *failure)
 		rp.writeError(w, r, f.status, errorAnswer{Error: f.page, Reference: reference, french: f.french, english: f.english})
 		return
 	}
-	rp.writePage(w, r, f.status, pageData{Key: f.page, Action: rp.LoginURL(home), Reference: reference, french: f.french, english: f.english})
+	rp.writePage(w, r, f.status, pageData{Key: f.page, Action: rp.LoginURL(f.returnTo), Reference: reference, french: f.french, english: f.english})
 }
 
 // newReference makes the word by which a person and an operator speak of one
@@ -125,7 +126,7 @@ func (rp *RelyingParty) writePage(w http.ResponseWriter, r *http.Request, status
 		view.When = moment(rp.cfg.Now(), lang)
 	}
 	if r.URL.Path == rp.callbackPath() {
-		view.Elsewhere, view.Script = rp.LoginURL(home), template.JS(pageScript)
+		view.Elsewhere, view.Script = p.Action, template.JS(pageScript)
 	}
 	var body bytes.Buffer
 	if err := pageTemplate.Execute(&body, view); err != nil {

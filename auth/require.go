@@ -117,8 +117,8 @@ func (rp *RelyingParty) identified(w http.ResponseWriter, r *http.Request) *http
 //
 // Without a session a page is sent to the sign-in and comes back (GET, HEAD), or
 // is answered 401 with an explanation (any other method: what was typed is not
-// replayed); a program gets a JSON 401 with a login_url. A broken rule is 403; a
-// broken [Fresh] sends a page to PSC again. A request that changes something,
+// replayed); a program gets a JSON 401 with a login_url. A broken rule is 403, in
+// words; a broken [Fresh] shows a page that leads to PSC again. A request that changes something,
 // carries the cookie, and comes from another site is 403
 // ([http.CrossOriginProtection]). While the store has never told which sessions
 // were ended, it is 503.
@@ -159,7 +159,7 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, id *identi
 	}
 	if id.cookie {
 		if err := rp.csrf.Check(r); err != nil {
-			rp.fail(w, r, &failure{page: "not_yours", status: http.StatusForbidden, reason: "cross_site", err: err})
+			rp.fail(w, r, &failure{page: "cross_site", status: http.StatusForbidden, reason: "cross_site", err: err})
 			return false
 		}
 	}

@@ -171,7 +171,7 @@ func TestEveryFaultIsRefused(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			c := w.browser()
-			got := w.signIn(c, "sf-petit", f.Name)
+			got := w.signIn(c, "sf-petit", f.Name) // from /patients
 			if w.cookie(c, "psc_session") != "" {
 				t.Error("a session was opened")
 			}
@@ -181,6 +181,9 @@ func TestEveryFaultIsRefused(t *testing.T) {
 			restarted := f.MayRestart && strings.HasPrefix(got.Request.URL.String(), w.psc.URL)
 			if !restarted && (got.StatusCode < 400 || !referenceForm.MatchString(got.Text)) {
 				t.Errorf("got %s at %s, want a page with a reference:\n%s", got.Status, got.Request.URL, got.Text)
+			}
+			if f.Where != "callback" && !strings.Contains(got.Text, `href="/app/auth/login?return_to=%2Fpatients"`) {
+				t.Errorf("the page does not lead back to where the person was going:\n%s", got.Text)
 			}
 			if f.Where == "id_token" || f.Where == "token" || f.Where == "callback" {
 				if n := w.calls("/userinfo"); n != 0 {
@@ -562,7 +565,7 @@ func TestTheAppDecides(t *testing.T) {
 	})
 	c := w.browser()
 	got := w.signIn(c, "pharma-girard")
-	if got.StatusCode != 403 || !strings.Contains(got.Text, "Réservé à l&#39;équipe de &lt;soins&gt;.") || w.cookie(c, "psc_session") != "" {
+	if got.StatusCode != 403 || !strings.Contains(got.Text, "Bonjour Paul GIRARD. Réservé à l&#39;équipe de &lt;soins&gt;.") || w.cookie(c, "psc_session") != "" {
 		t.Errorf("a refusal got %s\n%s", got.Status, got.Text)
 	}
 	if !seen.First || seen.User.ID == "" || seen.UserInfo.Exercise().Profession != "21" || seen.ACR != "eidas1" || seen.AuthMode != "MOBILE" {
