@@ -70,7 +70,7 @@ var testSecret = bytes.Repeat([]byte("0123456789abcdef"), 2)
 
 // world is an app behind auth, its store, and the PSC it signs in at.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	psc   *mockpsc.Server
 	clock *clock
 	logs  *logs
@@ -82,7 +82,7 @@ type world struct {
 
 // newWorld starts an app whose every page is guarded but "/", which tells who is
 // there. change may alter the configuration.
-func newWorld(t *testing.T, change ...func(*auth.Config)) *world {
+func newWorld(t testing.TB, change ...func(*auth.Config)) *world {
 	t.Helper()
 	w := &world{t: t, clock: newClock(), logs: &logs{}}
 	w.psc = mockpsc.NewServer(t)
@@ -308,7 +308,7 @@ func (w *world) calls(suffix string) int {
 
 var referenceForm = regexp.MustCompile(`[A-Z2-7]{4}-[A-Z2-7]{4}`)
 
-func decode[T any](t *testing.T, text string) T {
+func decode[T any](t testing.TB, text string) T {
 	t.Helper()
 	var v T
 	if err := json.Unmarshal([]byte(text), &v); err != nil {
