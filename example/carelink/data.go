@@ -69,6 +69,7 @@ func openData(ctx context.Context, path string, fresh bool, now time.Time) (*dat
 		write.Close()
 		return nil, err
 	}
+	read.SetMaxOpenConns(4)
 	d := &data{write: write, read: read}
 	if err := d.make(ctx, fresh, now); err != nil {
 		d.close()

@@ -33,10 +33,15 @@ func listen(addr string, movable bool) (*listener, error) {
 	}
 	l := &listener{host: host, port: port}
 	err = l.open(port)
-	if port != 0 && errors.Is(err, syscall.EADDRINUSE) {
-		if !movable {
-			return nil, faultf("Le port %d est pris. Arrêtez le programme qui l'occupe, ou choisissez une autre adresse (-addr, -mock-addr).", port)
+	switch {
+	case !errors.Is(err, syscall.EADDRINUSE):
+	case port == 0: // the port that 127.0.0.1 got is taken at [::1]
+		for tries := 0; tries < nearby && errors.Is(err, syscall.EADDRINUSE); tries++ {
+			err = l.open(0)
 		}
+	case !movable:
+		return nil, faultf("Le port %d est pris. Arrêtez le programme qui l'occupe, ou choisissez une autre adresse (-addr, -mock-addr).", port)
+	default:
 		l.taken = port
 		for next := port + 1; next <= port+nearby && errors.Is(err, syscall.EADDRINUSE); next++ {
 			err = l.open(next)

@@ -17,7 +17,7 @@ CREATE TABLE tenants (
 -- The identifiers by which Pro Santé Connect names a tenant's structure.
 CREATE TABLE structures (
   kind      TEXT NOT NULL CHECK (kind IN ('structure', 'finess', 'siret')),
-  number    TEXT NOT NULL,
+  number    TEXT NOT NULL CHECK (number <> ''),
   tenant_id TEXT NOT NULL REFERENCES tenants (id),
   PRIMARY KEY (kind, number)
 ) STRICT, WITHOUT ROWID;
