@@ -23,7 +23,7 @@ type hint struct {
 // an ID token lives two minutes, a session four hours.
 func readHint(token string) (hint, error) {
 	var h hint
-	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return h, err
 	}

@@ -107,6 +107,9 @@ func TestLogout(t *testing.T) {
 		if resp.StatusCode != 200 || !strings.Contains(page, "Se déconnecter de Pro Santé Connect") {
 			t.Fatalf("got %d", resp.StatusCode)
 		}
+		if !strings.Contains(page, `<form method="post" action="logout">`) {
+			t.Error("the form repeats the parameters of the address")
+		}
 		if submit(t, f.c, f.end, "confirm", "guess"); asks(t, f) {
 			t.Fatal("a guess closed the session")
 		}

@@ -46,6 +46,7 @@ func cspHash(text string) string {
 type view struct {
 	Page    string // the template
 	Lang    string // "fr" or "en"
+	chosen  bool   // by the person
 	Heading string // key of the h1
 	Service string // the client's name
 	Self    string // where the language switch leads; "" hides it
@@ -108,10 +109,10 @@ type personView struct {
 func (s *Server) view(a *answer, r *http.Request, page string) *view {
 	v := &view{Page: page, Lang: "fr"}
 	if l := language(s.cookie(r, "lang")); l != "" {
-		v.Lang = l
+		v.Lang, v.chosen = l, true
 	}
 	if l := language(r.URL.Query().Get("lang")); l != "" {
-		v.Lang = l
+		v.Lang, v.chosen = l, true
 		s.setCookie(a, r, "lang", l, 365*24*3600)
 	}
 	if r.Method == http.MethodGet {
@@ -136,6 +137,9 @@ func language(list string) string {
 
 func (v *view) ofAttempt(at *attempt) {
 	v.Attempt, v.Service, v.FormTarget = at.id, at.client.service(), origin(at.redirectURI)
+	if !v.chosen && at.lang != "" {
+		v.Lang = at.lang
+	}
 }
 
 // ofTicket is called with s.mu held.

@@ -154,7 +154,11 @@ func (s *Server) phone(a *answer, r *http.Request) {
 	}
 	a.entry.ClientID = at.client.ID
 	s.mu.Unlock()
-	a.page(http.StatusOK, v)
+	status := http.StatusOK
+	if v.Notice.Key != "" {
+		status = http.StatusBadRequest
+	}
+	a.page(status, v)
 }
 
 // phoneAnswer takes one answer of the person at the phone. Called with s.mu held.
@@ -184,6 +188,7 @@ func (s *Server) phoneAnswer(t *ticket, r *http.Request, v *view) notice {
 			t.who, t.state = p, scanned
 		}
 	case t.who == nil:
+		return notice{Key: "phone_choose", Field: "phone"}
 	case r.Form.Get("same") == "yes":
 		t.same = true
 	case r.Form.Get("same") == "no", r.Form.Has("refuse"):

@@ -31,7 +31,6 @@ type relyingParty struct {
 
 	mu       sync.Mutex
 	callback url.Values
-	params   url.Values // of the next authorization request, changed by a test
 }
 
 func newRelyingParty(t *testing.T, mock *mockpsc.Server) *relyingParty {
@@ -155,7 +154,7 @@ func (rp *relyingParty) keys(t *testing.T) jose.JSONWebKeySet {
 // verify checks a JWT's signature against the published keys and returns its claims.
 func (rp *relyingParty) verify(t *testing.T, token string) (map[string]any, error) {
 	t.Helper()
-	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.RS256})
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return nil, err
 	}

@@ -111,6 +111,7 @@ func TestQRCodeThenPhone(t *testing.T) {
 	if strings.Contains(choices, "BENALI") {
 		t.Error("somebody without an e-CPS has a phone")
 	}
+	expect(t, phone.answer("nothing", "chosen"), "Choisissez un téléphone.", "À qui est ce téléphone ?")
 	expect(t, phone.answer("phone", "dr-dupont"), "Connexion demandée", "<strong>CareLink</strong> demande à vous identifier")
 
 	expect(t, p.wait(), "Validez sur votre téléphone", "Nous n'avons pas encore reçu votre validation")
@@ -403,6 +404,13 @@ func TestPages(t *testing.T) {
 		_, page = get(t, c, rp.authURL(nil))
 		expect(t, page, "Sign in", "to access <strong>CareLink</strong>")
 		get(t, c, mock.URL+"/?lang=fr")
+		if _, page = get(t, c, rp.authURL(map[string]string{"ui_locales": "en"})); !strings.Contains(page, `<html lang="fr">`) {
+			t.Error("the application overrides the person's choice")
+		}
+	})
+	t.Run("English if the application says so", func(t *testing.T) {
+		_, page := get(t, newBrowser(t), rp.authURL(map[string]string{"ui_locales": "de en-GB fr"}))
+		expect(t, page, `<html lang="en">`)
 	})
 	t.Run("the start page shows what to paste", func(t *testing.T) {
 		_, page := get(t, c, mock.URL+"/")
