@@ -14,6 +14,7 @@ import (
 
 	"github.com/chromedp/cdproto/audits"
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
@@ -114,6 +115,7 @@ type tab struct {
 	heard     []string
 	documents map[string]bool // addresses of documents, whose status is the test's business
 	failed    []failedLoad
+	withheld  []string // cookies that the browser did not send, each with its reason
 }
 
 type failedLoad struct{ url, text string }
@@ -124,9 +126,15 @@ func (p *tab) overhear(event any) {
 	defer p.mu.Unlock()
 	note := func(format string, a ...any) { p.heard = append(p.heard, fmt.Sprintf(format, a...)) }
 	switch e := event.(type) {
-	case *network.EventResponseReceived:
+	case *network.EventRequestWillBeSent:
 		if e.Type == network.ResourceTypeDocument {
-			p.documents[e.Response.URL] = true
+			p.documents[e.Request.URL] = true
+		}
+	case *network.EventRequestWillBeSentExtraInfo:
+		for _, c := range e.AssociatedCookies {
+			for _, reason := range c.BlockedReasons {
+				p.withheld = append(p.withheld, c.Cookie.Name+" "+string(reason))
+			}
 		}
 	case *log.EventEntryAdded:
 		// "Failed to load resource" is also said of a page that came with an
@@ -208,6 +216,7 @@ const pick = (selector, wanted) => {
 	const found = exact.length ? exact : all.filter(e => name(e).startsWith(wanted));
 	return found.length === 1 ? found[0] : null;
 };
+const documentID = () => document.readyState === 'complete' && location.href !== 'about:blank' ? performance.timeOrigin + ' ' + location.pathname : '';
 const controls = 'a[href], button, summary, label';
 `
 
@@ -238,7 +247,7 @@ func (p *tab) where() string {
 
 // document names the page that has finished loading; it is empty until then.
 func (p *tab) document() string {
-	id, err := ask[string](p, `return document.readyState === 'complete' && location.href !== 'about:blank' ? performance.timeOrigin + ' ' + location.pathname : ''`)
+	id, err := ask[string](p, `return documentID()`)
 	if err != nil {
 		return ""
 	}
@@ -322,11 +331,39 @@ func (p *tab) control(name string) (x, y float64) {
 	return p.spot(`const e = pick(controls, `+quote(name)+`);`, name)
 }
 
+// mouse clicks at a spot, and waits for nothing.
+func (p *tab) mouse(x, y float64) {
+	p.t.Helper()
+	p.do(chromedp.MouseClickXY(x, y))
+}
+
+// leaveFor goes to an address without waiting for what comes of it.
+func (p *tab) leaveFor(address string) {
+	p.t.Helper()
+	if _, err := ask[chromedp.Void](p, `location.href = `+quote(address)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// callback returns the callback's address that the browser passes meanwhile.
+func (p *tab) callback(meanwhile func()) string {
+	p.t.Helper()
+	meanwhile()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for address := range p.documents {
+		if strings.Contains(address, "/api/v1/auth/callback?") {
+			return address
+		}
+	}
+	p.t.Fatal("the browser passed no callback")
+	return ""
+}
+
 // press clicks a control that leads to no other page.
 func (p *tab) press(name string) {
 	p.t.Helper()
-	x, y := p.control(name)
-	p.do(chromedp.MouseClickXY(x, y))
+	p.mouse(p.control(name))
 }
 
 // click follows a link, or sends a form by its button. The name may be cut
@@ -339,10 +376,43 @@ func (p *tab) click(name string) {
 	p.arrive(before)
 }
 
-// doubleClick is what impatient people do.
-func (p *tab) doubleClick(name string) {
+// The mock lists people by name and profession, because of namesakes.
+type person struct{ name, profession string }
+
+var (
+	dupont  = person{"Dr Jean DUPONT", "médecin généraliste"}
+	dentist = person{"Dr Jean DUPONT", "chirurgien-dentiste"}
+	martin  = person{"Dr Claire MARTIN", "médecin généraliste"}
+	benali  = person{"Karim BENALI", "infirmier"}
+	girard  = person{"Paul GIRARD", "pharmacien"}
+	vidal   = person{"Marc VIDAL", "urgentiste"}
+	neant   = person{"Sacha NEANT", "sans dossier"}
+)
+
+// button is the mock's button to be somebody at once.
+func (p *tab) button(who person) (x, y float64) {
 	p.t.Helper()
-	x, y := p.control(name)
+	// The list of people is closed where there is little room.
+	if closed, err := ask[bool](p, `return !document.querySelector('aside details').open`); err == nil && closed {
+		p.press("Personnages")
+	}
+	return p.spot(`
+		const li = [...document.querySelectorAll('aside li')].find(e => clean(e.textContent).startsWith(`+quote(who.name)+`) && clean(e.textContent).includes(`+quote(who.profession)+`));
+		const e = li && shown(li) ? li.querySelector('button') : null;`, "Se connecter comme "+who.name)
+}
+
+// clickPerson signs in as somebody, at the mock's sign-in page.
+func (p *tab) clickPerson(who person) {
+	p.t.Helper()
+	x, y := p.button(who)
+	before := p.document()
+	p.do(chromedp.MouseClickXY(x, y))
+	p.arrive(before)
+}
+
+// doubleClick is what impatient people do.
+func (p *tab) doubleClick(x, y float64) {
+	p.t.Helper()
 	before := p.document()
 	for n := int64(1); n <= 2; n++ {
 		click := input.DispatchMouseEventParams{X: x, Y: y, Button: input.MouseButtonLeft, ClickCount: n}
@@ -405,13 +475,15 @@ func (p *tab) fill(label, text string) {
 	})
 }
 
-// choose takes an option of the list of that label; its text may be cut short.
+// choose takes an option of the list of that label, by its value or a part of its
+// text.
 func (p *tab) choose(label, option string) {
 	p.t.Helper()
 	p.until("the option « "+option+" »", func() bool {
 		done, err := ask[bool](p, `
 			const l = pick('label', `+quote(label)+`), e = l && l.control;
-			const o = e && [...e.options].find(o => clean(o.text).startsWith(clean(`+quote(option)+`)));
+			const wanted = clean(`+quote(option)+`);
+			const o = e && [...e.options].find(o => o.value === wanted || clean(o.text).includes(wanted));
 			if (!o) return false;
 			e.value = o.value;
 			e.dispatchEvent(new Event('change', {bubbles: true}));
@@ -473,34 +545,43 @@ func (p *tab) atMock(h1 string) {
 // inspect looks at the page as every page is looked at, and keeps a picture.
 func (p *tab) inspect() {
 	p.t.Helper()
-	var id string
-	p.until("the page to load", func() bool { id = p.document(); return id != "" })
-	if id == p.seen {
+	var page struct {
+		ID     string
+		Faults []string
+	}
+	p.until("the page to load", func() bool {
+		var err error
+		page, err = ask[struct {
+			ID     string
+			Faults []string
+		}](p, looks)
+		return err == nil && page.ID != ""
+	})
+	if page.ID == p.seen {
 		return
 	}
-	p.seen = id
-	faults, err := ask[[]string](p, `
-		const faults = [], html = document.documentElement;
-		if (!html.lang) faults.push('no language');
-		if (document.querySelectorAll('h1').length !== 1) faults.push(document.querySelectorAll('h1').length + ' h1');
-		if (!document.title.includes(' – ')) faults.push('title ' + document.title);
-		if (document.querySelectorAll('main').length !== 1) faults.push('no main');
-		const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
-		ids.filter((id, i) => ids.indexOf(id) !== i).forEach(id => faults.push('two elements have the id ' + id));
-		if (html.scrollWidth > innerWidth) {
-			const wide = [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1);
-			faults.push('sideways scroll: ' + html.scrollWidth + ' px in a window of ' + innerWidth + ': ' +
-				wide.slice(0, 5).map(e => e.tagName.toLowerCase() + '.' + e.className + ' ' + clean(e.textContent).slice(0, 40)).join('; '));
-		}
-		return faults`)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	for _, f := range faults {
+	p.seen = page.ID
+	for _, f := range page.Faults {
 		p.t.Errorf("%s: %s", p.address(), f)
 	}
 	p.b.album.keep(p, "")
 }
+
+// looks is how every page is looked at.
+const looks = `
+	const faults = [], html = document.documentElement;
+	if (!html.lang) faults.push('no language');
+	if (document.querySelectorAll('h1').length !== 1) faults.push(document.querySelectorAll('h1').length + ' h1');
+	if (!document.title.includes(' – ')) faults.push('title ' + document.title);
+	if (document.querySelectorAll('main').length !== 1) faults.push('no main');
+	const ids = [...document.querySelectorAll('[id]')].map(e => e.id);
+	ids.filter((id, i) => ids.indexOf(id) !== i).forEach(id => faults.push('two elements have the id ' + id));
+	if (html.scrollWidth > innerWidth) {
+		const wide = [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1);
+		faults.push('sideways scroll: ' + html.scrollWidth + ' px in a window of ' + innerWidth + ': ' +
+			wide.slice(0, 5).map(e => e.tagName.toLowerCase() + '.' + e.className + ' ' + clean(e.textContent).slice(0, 40)).join('; '));
+	}
+	return {ID: documentID(), Faults: faults}`
 
 func quote(s string) string {
 	b, err := json.Marshal(s)
@@ -508,6 +589,46 @@ func quote(s string) string {
 		panic(err)
 	}
 	return string(b)
+}
+
+// intercept stops the next request whose address matches a pattern, as somebody
+// does who listens in: it never reaches the server. The page stays as it is.
+func (p *tab) intercept(pattern string) (caught func() string) {
+	p.t.Helper()
+	addresses := make(chan string, 1)
+	ctx, stop := context.WithCancel(p.ctx)
+	err := chromedp.Listen(ctx, func(event any) {
+		if e, ok := event.(*fetch.EventRequestPaused); ok {
+			go func() { // no command may be sent from within a listener
+				chromedp.Call(ctx, fetch.FailRequest, fetch.FailRequestParams{RequestID: e.RequestID, ErrorReason: network.ErrorReasonAborted})
+				select {
+				case addresses <- e.Request.URL:
+				default:
+				}
+			}()
+		}
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	_, err = chromedp.Call(p.ctx, fetch.Enable, fetch.EnableParams{Patterns: []*fetch.RequestPattern{{URLPattern: pattern}}})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return func() string {
+		p.t.Helper()
+		defer stop()
+		select {
+		case address := <-addresses:
+			if _, err := chromedp.Call(p.ctx, fetch.Disable, cdp.Empty{}); err != nil {
+				p.t.Fatal(err)
+			}
+			return address
+		case <-time.After(patience):
+			p.t.Fatalf("no request for %s\n%s", pattern, p.where())
+			return ""
+		}
+	}
 }
 
 // An album keeps the pictures of one test, if somebody wants them.

@@ -6,11 +6,11 @@ import "strings"
 
 // phoneOf scans the QR code with a person's telephone, and says on it that the
 // number is the same. What is left is the code.
-func (p *tab) phoneOf(name string) *tab {
+func (p *tab) phoneOf(who person) *tab {
 	p.t.Helper()
 	phone := p.clickForTab("Ouvrir le téléphone simulé")
 	phone.heading("À qui est ce téléphone ?")
-	phone.press(name)
+	phone.press(who.name + " " + who.profession)
 	phone.click("C'est mon téléphone")
 	phone.sameNumber(p)
 	return phone
@@ -45,31 +45,32 @@ func (phone *tab) confirm(screen *tab) {
 }
 
 // approveOnPhone signs in by the QR code and the telephone of a person.
-func (p *tab) approveOnPhone(name string) {
+func (p *tab) approveOnPhone(who person) {
 	p.t.Helper()
-	phone := p.phoneOf(name)
+	phone := p.phoneOf(who)
 	phone.typeCode("1234")
 	phone.heading("Connexion validée")
 	phone.close()
 }
 
 // useCard puts a card into the reader and types its code.
-func (p *tab) useCard(card, code string) {
+func (p *tab) useCard(who person, code string) {
 	p.t.Helper()
 	p.click("Carte CPS")
-	p.choose("Carte dans le lecteur", card)
+	p.choose("Carte dans le lecteur", who.name)
 	p.click("SE CONNECTER AVEC LA CARTE CPS")
 	p.heading("Code porteur")
 	p.fill("Code porteur (4 chiffres)", code)
 	p.click("Valider")
 }
 
-// signIn takes the short way, by the panel of the mock.
-func (p *tab) signIn(name string) {
+// signIn takes the short way, by the panel of the mock, to the patients.
+func (p *tab) signIn(who person) {
 	p.t.Helper()
 	p.open("/patients")
 	p.atMock("Connectez-vous")
-	p.click("Se connecter comme " + name)
+	p.clickPerson(who)
+	p.at("/patients")
 }
 
 // evaluate fills in the form of a patient's page.

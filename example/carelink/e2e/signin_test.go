@@ -14,7 +14,7 @@ func TestFirstAndSecondSignIn(t *testing.T) {
 	p.atMock("Connectez-vous")
 	p.see("pour accéder à CareLink")
 
-	p.approveOnPhone("Dr Jean DUPONT médecin généraliste")
+	p.approveOnPhone(dupont)
 	p.at("/patients") // by itself: the page follows the telephone
 	p.see("Bienvenue, Dr Jean DUPONT.", "votre compte n° 1 vient d'être créé à partir de votre RPPS 99999001011")
 	p.see("Médecin", "8 patients – Cabinet médical des Tilleuls", "FABLE Rose", "D'UTOPIE-L'ÉPOPÉE Lucie")
@@ -31,7 +31,7 @@ func TestFirstAndSecondSignIn(t *testing.T) {
 	p.open("/patients")
 	p.atMock("Connectez-vous") // neither CareLink nor Pro Santé Connect remembers anybody
 
-	p.useCard("CPS – Dr Jean DUPONT", "5678")
+	p.useCard(dupont, "5678")
 	p.at("/patients")
 	p.see("Heureux de vous revoir, Dr Jean DUPONT.", "Compte n° 1 retrouvé par votre RPPS.", "Dernière connexion :")
 	p.click("Mon identité")
@@ -71,7 +71,7 @@ func TestWrongCodes(t *testing.T) {
 		p := app.newBrowser(t).first
 		p.open("/")
 		p.click("S'identifier avec Pro Santé Connect")
-		phone := p.phoneOf("Dr Jean DUPONT médecin généraliste")
+		phone := p.phoneOf(dupont)
 		phone.typeCode("0000")
 		phone.see("Code erroné. Il vous reste 2 essai")
 		phone.typeCode("12")
@@ -87,7 +87,7 @@ func TestWrongCodes(t *testing.T) {
 		p := app.newBrowser(t).first
 		p.open("/")
 		p.click("S'identifier avec Pro Santé Connect")
-		phone := p.phoneOf("Dr Claire MARTIN")
+		phone := p.phoneOf(martin)
 		phone.typeCode("0000")
 		phone.see("Il vous reste 2 essai")
 		phone.typeCode("1111")
@@ -111,7 +111,7 @@ func TestWrongCodes(t *testing.T) {
 		p := app.newBrowser(t).first
 		p.open("/")
 		p.click("S'identifier avec Pro Santé Connect")
-		p.useCard("CPS – Karim BENALI", "0000")
+		p.useCard(benali, "0000")
 		p.see("Code porteur erroné. Il vous reste 2 essai")
 		p.fill("Code porteur (4 chiffres)", "5678")
 		p.click("Valider")
@@ -124,7 +124,7 @@ func TestWrongCodes(t *testing.T) {
 		p := app.newBrowser(t).first
 		p.open("/")
 		p.click("S'identifier avec Pro Santé Connect")
-		p.useCard("CPS – Paul GIRARD", "0000")
+		p.useCard(girard, "0000")
 		p.see("Il vous reste 2 essai")
 		p.fill("Code porteur (4 chiffres)", "1111")
 		p.click("Valider")
