@@ -203,10 +203,10 @@ func ask[T any](p *tab, expression string) (T, error) {
 	return chromedp.Run(ctx, chromedp.Evaluate[T]("(() => {"+words+expression+"})()"))
 }
 
-// words are the few functions that the expressions share. Apostrophes and blanks
-// are compared whatever their form; people do not see the difference.
+// words are the few functions that the expressions share. Apostrophes, hyphens and
+// blanks are compared whatever their form; people do not see the difference.
 const words = `
-const clean = s => s.replace(/\s+/g, ' ').replace(/’/g, "'").trim();
+const clean = s => s.replace(/\s+/g, ' ').replace(/’/g, "'").replace(/\u2011/g, '-').trim();
 const shown = e => e.checkVisibility({visibilityProperty: true}) && e.getClientRects().length > 0;
 const name = e => clean(e.getAttribute('aria-label') || e.textContent);
 const pick = (selector, wanted) => {
@@ -428,6 +428,12 @@ func (p *tab) doubleClick(x, y float64) {
 // clickForTab follows a link that opens a tab, and returns that one.
 func (p *tab) clickForTab(name string) *tab {
 	p.t.Helper()
+	return p.opened(func() { p.press(name) })
+}
+
+// opened returns the tab that an act opens.
+func (p *tab) opened(act func()) *tab {
+	p.t.Helper()
 	pages := func() map[target.ID]bool {
 		infos, err := chromedp.Targets(p.ctx)
 		if err != nil {
@@ -442,7 +448,7 @@ func (p *tab) clickForTab(name string) *tab {
 		return ids
 	}
 	before := pages()
-	p.press(name)
+	act()
 	var opened target.ID
 	p.until("a new tab", func() bool {
 		for id := range pages() {
@@ -580,6 +586,28 @@ const looks = `
 		const wide = [...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1);
 		faults.push('sideways scroll: ' + html.scrollWidth + ' px in a window of ' + innerWidth + ': ' +
 			wide.slice(0, 5).map(e => e.tagName.toLowerCase() + '.' + e.className + ' ' + clean(e.textContent).slice(0, 40)).join('; '));
+	}
+	for (const e of document.querySelectorAll('a[href], button, summary, select, textarea, input:not([type=hidden], [type=checkbox], [type=radio])')) {
+		const r = e.getBoundingClientRect(), inText = getComputedStyle(e).display === 'inline';
+		if (shown(e) && r.right > 0 && !inText && r.height < 43.5) faults.push('a target of ' + Math.round(r.height) + ' px: ' + name(e));
+	}
+	const numbers = color => color.match(/[\d.]+/g).map(Number);
+	const light = color => {
+		const [r, g, b] = color.map(v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+		return .2126 * r + .7152 * g + .0722 * b;
+	};
+	const ground = e => {
+		for (; e; e = e.parentElement) {
+			const color = numbers(getComputedStyle(e).backgroundColor);
+			if (color.length < 4) return color; // not see-through
+		}
+		return [255, 255, 255];
+	};
+	for (const e of document.querySelectorAll('body *')) {
+		if (!shown(e) || e.disabled || ![...e.childNodes].some(n => n.nodeType === Node.TEXT_NODE && n.data.trim())) continue;
+		const a = light(numbers(getComputedStyle(e).color)), b = light(ground(e));
+		const contrast = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+		if (contrast < 4.5) faults.push('contrast ' + contrast.toFixed(1) + ': ' + clean(e.textContent).slice(0, 40));
 	}
 	return {ID: documentID(), Faults: faults}`
 

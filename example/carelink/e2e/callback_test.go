@@ -72,6 +72,21 @@ func TestImpatience(t *testing.T) {
 	})
 }
 
+// On a shared computer, nobody goes back into a session that has ended.
+func TestBackAfterSignOut(t *testing.T) {
+	t.Parallel()
+	p := start(t).newBrowser(t).first
+	p.signIn(dupont)
+	p.click("Ouvrir le dossier de Rose FABLE")
+	p.at("/patients/42")
+	p.click("Se déconnecter")
+	p.heading("Vous êtes déconnecté")
+	for range 3 {
+		p.back()
+		p.miss("FABLE", "DUPONT – Cabinet")
+	}
+}
+
 // An error is never left at the callback's address: a reload begins anew.
 func TestErrorsLeaveTheCallback(t *testing.T) {
 	t.Parallel()

@@ -76,6 +76,38 @@ func TestKeyboardAlone(t *testing.T) {
 	p.atMock("Connectez-vous")
 }
 
+// The telephone and the page that waits for it, without a mouse as well.
+func TestTelephoneByKeyboard(t *testing.T) {
+	t.Parallel()
+	p := start(t).newBrowser(t).first
+	p.open("/patients")
+	p.atMock("Connectez-vous")
+	p.tabTo("Ouvrir le téléphone simulé (nouvel onglet)")
+	phone := p.opened(func() { p.key(kb.Enter) })
+	phone.heading("À qui est ce téléphone ?")
+	phone.tabTo("Dr Jean DUPONT médecin généraliste") // the list is one stop
+	for range 20 {
+		phone.key(kb.ArrowDown)
+		if phone.focus() == "Un téléphone sans e-CPS (l'imposteur)" {
+			break
+		}
+	}
+	phone.focused("Un téléphone sans e-CPS (l'imposteur)")
+	phone.key(kb.ArrowDown) // round to the first
+	phone.focused("Dr Jean DUPONT médecin généraliste")
+	phone.tabTo("C'est mon téléphone")
+	phone.enter()
+	phone.heading("Connexion demandée")
+	phone.tabTo("Oui, c'est le même")
+	phone.space()
+	phone.tabTo("Code à 4 chiffres")
+	phone.key("1234")
+	phone.enter()
+	phone.heading("Connexion validée")
+	phone.close()
+	p.at("/patients")
+}
+
 // key presses keys, in whatever has the focus.
 func (p *tab) key(keys string, opts ...chromedp.KeyOption) {
 	p.t.Helper()
