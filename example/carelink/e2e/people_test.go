@@ -1,8 +1,44 @@
 package e2e
 
-import "strings"
+import (
+	"strings"
 
-// What people do on more than one page.
+	"github.com/chromedp/chromedp"
+)
+
+// The mock lists people by name and profession, because of namesakes.
+type person struct{ name, profession string }
+
+var (
+	dupont  = person{"Dr Jean DUPONT", "médecin généraliste"}
+	dentist = person{"Dr Jean DUPONT", "chirurgien-dentiste"}
+	martin  = person{"Dr Claire MARTIN", "médecin généraliste"}
+	benali  = person{"Karim BENALI", "infirmier"}
+	girard  = person{"Paul GIRARD", "pharmacien"}
+	vidal   = person{"Marc VIDAL", "urgentiste"}
+	neant   = person{"Sacha NEANT", "sans dossier"}
+)
+
+// button is the mock's button to be somebody at once.
+func (p *tab) button(who person) (x, y float64) {
+	p.t.Helper()
+	// The list of people is closed where there is little room.
+	if closed, err := ask[bool](p, `return !document.querySelector('aside details').open`); err == nil && closed {
+		p.press("Personnages")
+	}
+	return p.spot(`
+		const li = [...document.querySelectorAll('aside li')].find(e => clean(e.textContent).startsWith(`+quote(who.name)+`) && clean(e.textContent).includes(`+quote(who.profession)+`));
+		const e = li && shown(li) ? li.querySelector('button') : null;`, "Se connecter comme "+who.name)
+}
+
+// clickPerson signs in as somebody, at the mock's sign-in page.
+func (p *tab) clickPerson(who person) {
+	p.t.Helper()
+	x, y := p.button(who)
+	before := p.document()
+	p.do(chromedp.MouseClickXY(x, y))
+	p.arrive(before)
+}
 
 // phoneOf scans the QR code with a person's telephone, and says on it that the
 // number is the same. What is left is the code.
