@@ -124,6 +124,7 @@ type RelyingParty struct {
 	cfg      Config
 	origin   string // scheme://host of RedirectURL
 	base     string // parent of the callback's path, without final slash
+	landing  string // the callback's path
 	secure   bool   // https: cookies get __Host- and Secure
 	cookies  cookieJar
 	tokens   tokenKeys
@@ -168,6 +169,7 @@ func New(cfg Config) (*RelyingParty, error) {
 		cfg:      cfg,
 		origin:   redirect.Scheme + "://" + redirect.Host,
 		base:     path.Dir(redirect.Path),
+		landing:  redirect.Path,
 		secure:   redirect.Scheme == "https",
 		provider: newProvider(cfg),
 		revoked:  newRevocations(cfg),
@@ -178,7 +180,7 @@ func New(cfg Config) (*RelyingParty, error) {
 	// CrossOriginProtection compares with.
 	for _, origin := range append([]string{rp.origin}, cfg.TrustedOrigins...) {
 		if err := rp.csrf.AddTrustedOrigin(origin); err != nil {
-			return nil, fmt.Errorf("auth: TrustedOrigins: %w", err) // check has tried them
+			return nil, fmt.Errorf("auth: RedirectURL or TrustedOrigins: %w", err) // check has looked at them
 		}
 	}
 	keys := keyMaker{cfg: cfg}
@@ -227,7 +229,7 @@ func (cfg Config) check() (*url.URL, error) {
 		fault("RedirectURL %q: %w", cfg.RedirectURL, err)
 	case redirect.RawQuery != "" || redirect.ForceQuery:
 		fault("RedirectURL %q: a callback with a query cannot be told from its parameters", cfg.RedirectURL)
-	case redirect.Path != path.Clean(redirect.Path) || redirect.RawPath != "" || path.Dir(redirect.Path) == "/" || path.Dir(redirect.Path) == ".":
+	case redirect.Path != path.Clean(redirect.Path) || redirect.EscapedPath() != redirect.Path || path.Dir(redirect.Path) == "/" || path.Dir(redirect.Path) == ".":
 		fault("RedirectURL %q: the path must be clean and have a parent, such as /auth/callback, because the other paths are made beside it", cfg.RedirectURL)
 	case reserved(path.Base(redirect.Path)):
 		fault("RedirectURL %q: its last part is the name of another path of ours; call it callback", cfg.RedirectURL)
@@ -253,8 +255,8 @@ func (cfg Config) check() (*url.URL, error) {
 	if cfg.SessionTTL < 0 || cfg.SessionTTL > 0 && cfg.SessionTTL < time.Minute {
 		fault("SessionTTL %v: at least a minute", cfg.SessionTTL)
 	}
-	if cfg.SessionMax < 0 || cfg.SessionMax > 0 && cfg.SessionMax < time.Minute {
-		fault("SessionMax %v: at least a minute", cfg.SessionMax)
+	if cfg.SessionMax < 0 || cfg.SessionMax > 0 && cfg.SessionMax < 5*time.Minute {
+		fault("SessionMax %v: at least five minutes, because a sign-in with less than one left begins anew", cfg.SessionMax)
 	}
 	if cfg.RevocationLag < 0 {
 		fault("RevocationLag %v: not negative", cfg.RevocationLag)
@@ -308,6 +310,10 @@ func (rp *RelyingParty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // request to next, with the session in its context where there is one
 // ([SessionFromContext]). It lets everybody through: [RelyingParty.Require] is
 // what guards.
+//
+// What a person who is signed in receives is marked private, no-store. A handler
+// may say otherwise for what is the same for everybody, such as style sheets, but
+// not for a page: its answer may carry the person's renewed cookie.
 func (rp *RelyingParty) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h, ok := rp.handlers[r.URL.Path]; ok {

@@ -15,11 +15,12 @@ import (
 var base64URL = base64.RawURLEncoding.Strict()
 
 const (
-	pendingTTL    = 10 * time.Minute
-	maxPending    = 5    // sign-ins begun and not ended in one browser
-	maxCookie     = 3800 // bytes of a value; browsers keep 4096 for name, value and attributes
-	maxRestarts   = 3
-	pendingPrefix = "psc_pending-"
+	pendingTTL     = 10 * time.Minute
+	maxPending     = 5    // sign-ins begun and not ended in one browser
+	maxCookie      = 3800 // bytes of a value; browsers keep 4096 for name, value and attributes
+	maxRestarts    = 3
+	maxPendingSize = 5000 // bytes of them all: proxies refuse requests whose cookies exceed 8 KiB
+	pendingPrefix  = "psc_pending-"
 )
 
 // cookieJar names, seals and writes our cookies. The names end in a hash of
@@ -104,25 +105,6 @@ func (j cookieJar) pendingName(state string) string {
 
 // addPending puts p into a cookie, and drops the oldest when there are too many.
 func (j cookieJar) addPending(w http.ResponseWriter, r *http.Request, p pendingSignIn) error {
-	var others []pendingSignIn
-	for _, name := range j.pendingNames(r) {
-		o, ok := j.openPending(r, name)
-		if !ok {
-			j.set(w, name, "", 0)
-			continue
-		}
-		others = append(others, o)
-	}
-	for len(others) >= maxPending {
-		oldest := 0
-		for i, o := range others {
-			if o.Begun < others[oldest].Begun {
-				oldest = i
-			}
-		}
-		j.set(w, j.pendingName(others[oldest].State), "", 0)
-		others = append(others[:oldest], others[oldest+1:]...)
-	}
 	name := j.pendingName(p.State)
 	value, err := securecookie.EncodeMulti(name, p, j.codecs...)
 	if err != nil { // the return path makes it too long for a cookie
@@ -131,12 +113,35 @@ func (j cookieJar) addPending(w http.ResponseWriter, r *http.Request, p pendingS
 			return err
 		}
 	}
+	var others []pendingSignIn
+	size := len(value)
+	for _, name := range j.pendingNames(r) {
+		o, ok := j.openPending(r, name)
+		if !ok {
+			j.set(w, name, "", 0)
+			continue
+		}
+		others = append(others, o)
+		size += len(j.get(r, name))
+	}
+	for len(others) >= maxPending || size > maxPendingSize && len(others) > 0 {
+		oldest := 0
+		for i, o := range others {
+			if o.Begun < others[oldest].Begun {
+				oldest = i
+			}
+		}
+		old := j.pendingName(others[oldest].State)
+		j.set(w, old, "", 0)
+		size -= len(j.get(r, old))
+		others = append(others[:oldest], others[oldest+1:]...)
+	}
 	j.set(w, name, value, pendingTTL)
 	return nil
 }
 
 // pendingNames returns the names of the pending cookies that came with r, each
-// once.
+// once, and no more than a browser can hold of them by accident.
 func (j cookieJar) pendingNames(r *http.Request) []string {
 	var names []string
 	seen := map[string]bool{}
@@ -144,6 +149,9 @@ func (j cookieJar) pendingNames(r *http.Request) []string {
 		if strings.HasPrefix(c.Name, j.pending) && !seen[c.Name] {
 			seen[c.Name] = true
 			names = append(names, c.Name)
+			if len(names) == 4*maxPending {
+				break
+			}
 		}
 	}
 	return names

@@ -64,6 +64,10 @@ func (l *logs) String() string {
 
 type ctx = context.Context
 
+func textLogger(l *logs) *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 var testSecret = bytes.Repeat([]byte("0123456789abcdef"), 2)
@@ -112,7 +116,7 @@ func (w *world) start(change ...func(*auth.Config)) {
 		Users:        w.store,
 		Sessions:     w.store,
 		ServiceName:  "CareLink",
-		Logger:       slog.New(slog.NewTextHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger:       textLogger(w.logs),
 		Now:          w.clock.Now,
 	}
 	for _, c := range change {

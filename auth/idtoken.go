@@ -35,6 +35,7 @@ type idToken struct {
 	ACR        string
 	AuthMode   string
 	AuthTime   time.Time
+	Assumed    bool // there was no auth_time: AuthTime is iat
 }
 
 // idTokenError is a refused ID token. Reason is a stable word for the log.
@@ -202,7 +203,7 @@ func (p *provider) checkClaims(payload []byte, access, nonce string) (idToken, e
 	case kind != "" && kind != "ID":
 		return idToken{}, badIDToken("wrong_kind", "its typ claim is not ID")
 	case exp <= 0 || !now.Before(time.Unix(exp, 0).Add(leeway)):
-		return idToken{}, badIDToken("bad_exp", "exp is missing or past")
+		return idToken{}, badIDToken("bad_exp", "exp is missing or %v behind our clock", now.Sub(time.Unix(exp, 0)).Round(time.Second))
 	case iat <= 0 || issued.After(now.Add(leeway)):
 		return idToken{}, badIDToken("bad_iat", "iat is missing or %v ahead of our clock", issued.Sub(now).Round(time.Second))
 	case issued.Before(now.Add(-maxIssued)):
@@ -230,7 +231,7 @@ func (p *provider) checkClaims(payload []byte, access, nonce string) (idToken, e
 		return idToken{}, badIDToken("acr_too_low", "acr is missing or not at least %s", levels[0])
 	}
 	if authTime == 0 {
-		authTime = iat
+		authTime, t.Assumed = iat, true
 	}
 	t.AuthTime = time.Unix(authTime, 0).UTC()
 	return t, nil
@@ -272,7 +273,11 @@ func (p *provider) keysFor(ctx context.Context, m metadata, kid string) ([]verif
 	if enough {
 		return fit, err
 	}
-	p.fetching.Lock()
+	if len(fit) == 0 {
+		p.fetching.Lock()
+	} else if !p.fetching.TryLock() {
+		return fit, nil // somebody is reading them
+	}
 	defer p.fetching.Unlock()
 	if fit, enough, err = known(); enough {
 		return fit, err

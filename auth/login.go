@@ -69,6 +69,9 @@ func (rp *RelyingParty) callback(w http.ResponseWriter, r *http.Request) {
 	// nothing waits for this answer.
 	if !pending {
 		if id := rp.identify(r); id.state == signedIn {
+			if bad != nil {
+				rp.cookies.clearPending(w, r)
+			}
 			redirect(w, rp.attempts.returnTo(answer.state))
 			return
 		}
@@ -139,7 +142,7 @@ func (rp *RelyingParty) land(w http.ResponseWriter, r *http.Request, p pendingSi
 	case a.failure != nil:
 		rp.fail(w, r, a.failure)
 		return
-	case rp.cfg.Now().Sub(a.finished).Abs() > time.Minute:
+	case rp.cfg.Now().Sub(a.finished).Abs() > time.Minute, rp.revoked.known(a.session.ID):
 		rp.fail(w, r, &failure{page: "not_yours", status: http.StatusBadRequest, reason: "state_replayed", err: errors.New("auth: this sign-in has ended before")})
 		return
 	}
@@ -154,7 +157,8 @@ func (rp *RelyingParty) land(w http.ResponseWriter, r *http.Request, p pendingSi
 }
 
 // wantsToken reports whether a program asked for the session token itself: an
-// Accept of exactly application/json that is no navigation. A browser never does.
+// Accept of exactly application/json that is no navigation, so no link or form of
+// another site can ask.
 func wantsToken(r *http.Request) bool {
 	return r.Header.Get("Accept") == "application/json" && !isPage(r)
 }
@@ -253,6 +257,9 @@ func (rp *RelyingParty) complete(ctx context.Context, r *http.Request, answer ca
 	if err == nil && user.ID == "" {
 		err = errors.New("auth: the UserStore returned a user without ID")
 	}
+	if err == nil && user.NationalID != info.NationalID {
+		err = errors.New("auth: the UserStore returned another person")
+	}
 	if err != nil {
 		return none(&failure{page: "store_down", status: http.StatusServiceUnavailable, reason: "user_store", err: err})
 	}
@@ -314,7 +321,8 @@ func (rp *RelyingParty) checkAuthTime(id idToken, p pendingSignIn) *failure {
 	now := rp.cfg.Now()
 	stale := &failure{page: "invalid", status: http.StatusUnauthorized, reason: "stale_auth", err: errors.New("auth: ID token: stale_auth: the identification is older than was asked")}
 	switch {
-	case p.MaxAge > 0 && now.Sub(id.AuthTime) > time.Duration(p.MaxAge)*time.Second+leeway,
+	case (p.MaxAge > 0 || p.Login) && id.Assumed, // OIDC Core 2: auth_time is required then
+		p.MaxAge > 0 && now.Sub(id.AuthTime) > time.Duration(p.MaxAge)*time.Second+leeway,
 		p.Login && id.AuthTime.Before(time.Unix(p.Begun, 0).Add(-leeway)):
 		return stale
 	case now.Add(time.Minute).After(id.AuthTime.Add(rp.cfg.SessionMax)):
@@ -380,7 +388,7 @@ const (
 // attempts remembers, for ten minutes, the sign-ins whose callback came, so that
 // a double click does not exchange a code twice: the second request waits for
 // the first and lands on the same page. Only a request that brought the pending
-// cookie gets here, so a stranger cannot fill it without real sign-ins.
+// cookie of its state gets here; the oldest are forgotten beyond ten thousand.
 type attempts struct {
 	now   func() time.Time
 	mu    sync.Mutex

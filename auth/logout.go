@@ -34,12 +34,16 @@ func (rp *RelyingParty) logout(w http.ResponseWriter, r *http.Request) {
 	if len(r.CookiesNamed(rp.cookies.session)) > 0 {
 		rp.cookies.set(w, rp.cookies.session, "", 0)
 	}
-	leave := ""
-	if id.state == signedIn {
-		if err := rp.revoked.end(r.Context(), id.session.ID, rp.sessionEnd(id.session)); err != nil {
+	// All that the request shows is ended, also what admits nobody: a cookie
+	// beside a bearer, or a session of which the store cannot tell.
+	for _, s := range rp.shown(r) {
+		if err := rp.revoked.end(r.Context(), s.ID, rp.sessionEnd(s)); err != nil {
 			rp.cfg.Logger.Error("auth: a session was ended in this process only", "error", err)
 		}
-		rp.cfg.Logger.Info("auth: signed out", "user", id.session.UserID)
+		rp.cfg.Logger.Info("auth: signed out", "user", s.UserID)
+	}
+	leave := ""
+	if id.state == signedIn {
 		leave = rp.leaveURL(r.Context(), id.session.ID)
 	}
 	switch {
@@ -49,11 +53,23 @@ func (rp *RelyingParty) logout(w http.ResponseWriter, r *http.Request) {
 		}{orNull(leave)})
 	case leave != "":
 		rp.writePage(w, r, http.StatusOK, pageData{Key: "signing_out", Action: leave, Refresh: true})
-	case id.state == signedIn:
+	case id.state == signedIn || id.state == unavailable:
 		rp.writePage(w, r, http.StatusOK, pageData{Key: "signed_out_here", Action: rp.LoginURL(home)})
 	default:
 		rp.writePage(w, r, http.StatusOK, pageData{Key: "signed_out_local", Action: rp.LoginURL(home)})
 	}
+}
+
+// shown returns the sessions whose tokens r carries, as bearer and as cookie.
+func (rp *RelyingParty) shown(r *http.Request) []Session {
+	bearer, _ := bearerToken(r)
+	var all []Session
+	for _, token := range []string{bearer, rp.cookies.get(r, rp.cookies.session)} {
+		if s, err := rp.tokens.verify(token, rp.cfg.Now()); err == nil {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // leaveURL returns the address that ends PSC's session, or "" when PSC cannot be
@@ -63,6 +79,8 @@ func (rp *RelyingParty) leaveURL(ctx context.Context, sessionID string) string {
 	if err != nil || meta.EndSession == "" {
 		return ""
 	}
+	ctx, cancel := context.WithTimeout(ctx, feedTimeout)
+	defer cancel()
 	hint := ""
 	rec, err := rp.cfg.Sessions.Session(ctx, sessionID)
 	if err == nil {

@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -125,7 +126,7 @@ func (rp *RelyingParty) writePage(w http.ResponseWriter, r *http.Request, status
 	if p.Reference != "" {
 		view.When = moment(rp.cfg.Now(), lang)
 	}
-	if r.URL.Path == rp.callbackPath() {
+	if r.URL.Path == rp.landing {
 		view.Elsewhere, view.Script = p.Action, template.JS(pageScript)
 	}
 	var body bytes.Buffer
@@ -146,22 +147,31 @@ func (rp *RelyingParty) writePage(w http.ResponseWriter, r *http.Request, status
 	}
 }
 
-func (rp *RelyingParty) callbackPath() string {
-	return strings.TrimPrefix(rp.cfg.RedirectURL, rp.origin)
-}
-
 // language is French unless the browser prefers English to it.
 func language(r *http.Request) string {
-	for _, part := range strings.Split(r.Header.Get("Accept-Language"), ",") {
-		tag, _, _ := strings.Cut(strings.TrimSpace(part), ";")
-		switch lang, _, _ := strings.Cut(strings.ToLower(tag), "-"); lang {
-		case "fr":
-			return "fr"
-		case "en":
-			return "en"
-		}
+	weight := map[string]float64{}
+	for part := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {
+		tag, q := weighed(part)
+		lang, _, _ := strings.Cut(tag, "-")
+		weight[lang] = max(weight[lang], q)
+	}
+	if weight["en"] > weight["fr"] {
+		return "en"
 	}
 	return "fr"
+}
+
+// weighed splits one element of an Accept header into its value, in lower case,
+// and its weight (RFC 9110 12.4.2).
+func weighed(element string) (value string, q float64) {
+	value, params, _ := strings.Cut(element, ";")
+	q = 1
+	for param := range strings.SplitSeq(params, ";") {
+		if text, found := strings.CutPrefix(strings.TrimSpace(param), "q="); found {
+			q, _ = strconv.ParseFloat(text, 64) // 0, not acceptable, when it is no number
+		}
+	}
+	return strings.ToLower(strings.TrimSpace(value)), q
 }
 
 func pick(lang, french, english string) string {

@@ -32,8 +32,8 @@ const (
 	maxUserInfo = 256 << 10
 
 	refreshAfter = time.Hour        // metadata and keys are read anew
-	keepAtMost   = 24 * time.Hour   // and kept so long while PSC is down
-	retryAfter   = 10 * time.Second // between two readings, whatever asks for them
+	keepAtMost   = 24 * time.Hour   // keys are used no longer while PSC is down
+	retryAfter   = 10 * time.Second // after a reading that failed or did not help, while something is known
 )
 
 // provider is all that talks to PSC. What comes back is hostile until proven:
@@ -79,6 +79,7 @@ func newProvider(cfg Config) *provider {
 		TLSClientConfig:       &tls.Config{MinVersion: tls.VersionTLS12},
 		IdleConnTimeout:       time.Minute,
 		MaxIdleConnsPerHost:   8,
+		MaxConnsPerHost:       64, // strangers' junk codes must not use up our sockets while PSC hangs
 		DisableCompression:    true,
 		ForceAttemptHTTP2:     true,
 	}}
@@ -98,8 +99,8 @@ func newProvider(cfg Config) *provider {
 	}
 }
 
-// callError says why a call to PSC brought nothing usable. Its text holds no
-// part of any answer.
+// callError says why a call to PSC brought nothing usable. Its text holds nothing
+// of an answer's body but an issuer that is not ours.
 type callError struct {
 	what   string // "metadata", "keys", "token", "userinfo"
 	status int    // HTTP status, 0 without an answer
@@ -116,7 +117,7 @@ func (e *callError) Error() string {
 		s += " " + e.code
 	}
 	if e.err != nil {
-		s += ": " + e.err.Error()
+		s += fmt.Sprintf(": %.300s", e.err) // net/http quotes malformed answers at any length
 	}
 	return s
 }
@@ -177,27 +178,30 @@ func (p *provider) get(ctx context.Context, what, address string, limit int64) (
 // metadata returns PSC's metadata, read at most once an hour. When PSC does not
 // answer, what was read before serves on.
 func (p *provider) metadata(ctx context.Context) (metadata, error) {
-	current := func() (metadata, error, bool) {
+	current := func() (m metadata, known, enough bool, err error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		now := p.now()
-		switch known := !p.metaRead.IsZero(); {
-		case known && now.Sub(p.metaRead).Abs() < refreshAfter, known && now.Sub(p.metaTry).Abs() < retryAfter:
-			return p.meta, nil, true
-		case !known && p.metaErr != nil && now.Sub(p.metaTry).Abs() < time.Second:
-			return metadata{}, p.metaErr, true // one try a second, however many ask
+		if known = !p.metaRead.IsZero(); known {
+			return p.meta, true, now.Sub(p.metaRead).Abs() < refreshAfter || now.Sub(p.metaTry).Abs() < retryAfter, nil
 		}
-		return metadata{}, nil, false
+		// one try a second, however many ask
+		return metadata{}, false, p.metaErr != nil && now.Sub(p.metaTry).Abs() < time.Second, p.metaErr
 	}
-	if m, err, ok := current(); ok {
+	m, known, enough, err := current()
+	if enough {
 		return m, err
 	}
-	p.fetching.Lock()
+	if !known {
+		p.fetching.Lock()
+	} else if !p.fetching.TryLock() {
+		return m, nil // somebody is reading it
+	}
 	defer p.fetching.Unlock()
-	if m, err, ok := current(); ok {
+	if m, _, enough, err = current(); enough {
 		return m, err
 	}
-	m, err := p.readMetadata(ctx)
+	m, err = p.readMetadata(ctx)
 
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -14,7 +13,6 @@ import (
 
 // identity is what a request's credentials say, found out once per request.
 type identity struct {
-	rp      *RelyingParty
 	state   identityState
 	session Session
 	cookie  bool // by cookie, so that other sites' pages can cause the request
@@ -43,7 +41,7 @@ func (rp *RelyingParty) identify(r *http.Request) *identity {
 		id := rp.check(r.Context(), bearer)
 		if id.state == signedIn && cookie != "" {
 			if other := rp.check(r.Context(), cookie); other.state == signedIn && other.session.UserID != id.session.UserID {
-				return &identity{rp: rp, state: refused, err: errors.New("auth: bearer and cookie of two people")}
+				return &identity{state: refused, err: errors.New("auth: bearer and cookie of two people")}
 			}
 		}
 		return id
@@ -53,22 +51,22 @@ func (rp *RelyingParty) identify(r *http.Request) *identity {
 		id.stale = id.state == refused
 		return id
 	}
-	return &identity{rp: rp, state: anonymous}
+	return &identity{state: anonymous}
 }
 
 // check verifies one session token.
 func (rp *RelyingParty) check(ctx context.Context, token string) *identity {
 	s, err := rp.tokens.verify(token, rp.cfg.Now())
 	if err != nil {
-		return &identity{rp: rp, state: refused, err: err}
+		return &identity{state: refused, err: err}
 	}
 	switch ended, err := rp.revoked.isEnded(ctx, s.ID); {
 	case err != nil:
-		return &identity{rp: rp, state: unavailable, err: err}
+		return &identity{state: unavailable, session: s, err: err}
 	case ended:
-		return &identity{rp: rp, state: refused, err: errors.New("auth: session was ended")}
+		return &identity{state: refused, err: errors.New("auth: session was ended")}
 	}
-	return &identity{rp: rp, state: signedIn, session: s}
+	return &identity{state: signedIn, session: s}
 }
 
 // bearerToken returns the token of an Authorization header of scheme Bearer
@@ -92,17 +90,17 @@ func bearerToken(r *http.Request) (token string, ok bool) {
 // identified returns r with the identity in its context, and renews the cookie
 // of a session whose token is older than a tenth of SessionTTL.
 func (rp *RelyingParty) identified(w http.ResponseWriter, r *http.Request) *http.Request {
-	id, ok := r.Context().Value(contextKey{}).(*identity)
-	if ok && id.rp == rp {
-		return r
+	ctx := r.Context()
+	if id, ok := ctx.Value(rp).(*identity); ok { // below our own Handler
+		return r.WithContext(context.WithValue(ctx, contextKey{}, id))
 	}
-	id = rp.identify(r)
+	id := rp.identify(r)
 	if id.state == signedIn {
 		// What follows is for this person's eyes. The app may say otherwise.
 		w.Header().Set("Cache-Control", "private, no-store")
 		w.Header().Add("Vary", "Cookie, Authorization")
 	}
-	if now := rp.cfg.Now(); id.state == signedIn && id.cookie && now.Sub(id.session.IssuedAt) >= rp.cfg.SessionTTL/10 {
+	if now := rp.cfg.Now(); id.state == signedIn && id.cookie && !subresource(r) && now.Sub(id.session.IssuedAt) >= rp.cfg.SessionTTL/10 {
 		if s, token, err := rp.renew(id.session, now); err != nil {
 			rp.cfg.Logger.Error("auth: cannot renew a session", "error", err)
 		} else {
@@ -110,7 +108,20 @@ func (rp *RelyingParty) identified(w http.ResponseWriter, r *http.Request) *http
 			rp.cookies.set(w, rp.cookies.session, token, s.ExpiresAt.Sub(now))
 		}
 	}
-	return r.WithContext(context.WithValue(r.Context(), contextKey{}, id))
+	// Once under our own address, for an app with two RelyingParties, and once
+	// for SessionFromContext.
+	ctx = context.WithValue(ctx, rp, id)
+	return r.WithContext(context.WithValue(ctx, contextKey{}, id))
+}
+
+// subresource reports whether a part of a page is asked for. Such a part is often
+// marked public, as style sheets are, and must not carry a session into a cache.
+func subresource(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Dest") {
+	case "", "document", "empty":
+		return false
+	}
+	return true
 }
 
 // Require lets only requests with a session that meets all rules reach next.
@@ -171,10 +182,7 @@ func (rp *RelyingParty) unauthenticated(w http.ResponseWriter, r *http.Request, 
 		rp.cookies.set(w, rp.cookies.session, "", 0)
 	}
 	noStore(w)
-	back := r.RequestURI
-	if !strings.HasPrefix(back, "/") {
-		back = r.URL.RequestURI()
-	}
+	back := rp.comeBack(r)
 	switch {
 	case !isPage(r):
 		challenge := "Bearer"
@@ -182,28 +190,35 @@ func (rp *RelyingParty) unauthenticated(w http.ResponseWriter, r *http.Request, 
 			challenge = `Bearer error="invalid_token"`
 		}
 		w.Header().Set("WWW-Authenticate", challenge)
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			back = home // what a POST was sent to is no page to come back to
-		}
-		rp.writeError(w, r, http.StatusUnauthorized, errorAnswer{Error: "sign_in", LoginURL: rp.LoginURL(rp.returnTarget(back))})
+		rp.writeError(w, r, http.StatusUnauthorized, errorAnswer{Error: "sign_in", LoginURL: rp.LoginURL(back)})
 	case r.Method == http.MethodGet || r.Method == http.MethodHead:
-		redirect(w, rp.LoginURL(rp.returnTarget(back)))
+		redirect(w, rp.LoginURL(back))
 	default:
 		rp.writePage(w, r, http.StatusUnauthorized, pageData{Key: "post_401", Action: rp.LoginURL(home)})
 	}
 }
 
+// comeBack returns where a sign-in that r causes leads back to: the page that was
+// asked for, by the address that the browser sent, whatever was cut from it since.
+// What a POST was sent to is no page to come back to.
+func (rp *RelyingParty) comeBack(r *http.Request) string {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return home
+	}
+	if strings.HasPrefix(r.RequestURI, "/") {
+		return rp.returnTarget(r.RequestURI)
+	}
+	return rp.returnTarget(r.URL.RequestURI()) // the absolute form, to a proxy
+}
+
 // stepUp answers a request whose person must prove again who they are.
 func (rp *RelyingParty) stepUp(w http.ResponseWriter, r *http.Request, rule Rule) {
 	noStore(w)
-	back := home
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		back = rp.returnTarget(r.RequestURI)
-	}
+	back := rp.comeBack(r)
 	maxAge := strconv.FormatInt(int64(rule.maxAge/time.Second), 10)
 	login := rp.base + "/login?" + url.Values{"return_to": {back}, "max_age": {maxAge}}.Encode()
 	if isPage(r) {
-		rp.writePage(w, r, http.StatusForbidden, pageData{Key: "step_up", Action: login})
+		rp.writePage(w, r, http.StatusForbidden, pageData{Key: "step_up", Action: login, french: rule.french, english: rule.english})
 		return
 	}
 	w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_user_authentication", max_age=`+maxAge) // RFC 9470 3
@@ -216,8 +231,8 @@ func isPage(r *http.Request) bool {
 		return mode == "navigate"
 	}
 	for _, accept := range r.Header.Values("Accept") {
-		for _, part := range strings.Split(accept, ",") {
-			if t, params, err := mime.ParseMediaType(part); err == nil && t == "text/html" && params["q"] != "0" {
+		for element := range strings.SplitSeq(accept, ",") {
+			if value, q := weighed(element); value == "text/html" && q > 0 {
 				return true
 			}
 		}

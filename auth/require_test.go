@@ -487,6 +487,7 @@ func TestAStoreThatStopsAnswering(t *testing.T) {
 		t.Errorf("a process that never learned which sessions were ended: %s", got.Status)
 	}
 	sessions.fail = false
+	w.clock.Advance(2 * time.Second)
 	if got := w.get(program(), "/patients", bearer...); got.StatusCode != 200 {
 		t.Errorf("once the store answers: %s", got.Status)
 	}

@@ -27,6 +27,9 @@ func safeReturn(target string) string {
 	}
 	target, fragment, _ := strings.Cut(target, "#")
 	u, err := url.ParseRequestURI(target)
+	if _, bad := url.PathUnescape(fragment); bad != nil {
+		return home
+	}
 	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" {
 		return home
 	}
@@ -53,7 +56,8 @@ func safeReturn(target string) string {
 // would send a person in a circle or out again.
 func (rp *RelyingParty) returnTarget(target string) string {
 	target = safeReturn(target)
-	u, err := url.ParseRequestURI(target)
+	request, _, _ := strings.Cut(target, "#")
+	u, err := url.ParseRequestURI(request) // which would take a fragment for a part of the path
 	if err != nil {
 		return home
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 )
@@ -33,12 +34,15 @@ type revocations struct {
 	since time.Time            // the store's clock at the last reading
 	read  time.Time            // our clock at the last successful reading; zero before the first
 	tried time.Time            // our clock at the last reading, successful or not
+	err   error                // of the last reading
+
+	unsaved map[string]time.Time // ended here, and not yet noted in the store
 }
 
 func newRevocations(cfg Config) *revocations {
 	return &revocations{
 		store: cfg.Sessions, lag: cfg.RevocationLag, now: cfg.Now, logger: cfg.Logger,
-		ended: map[string]time.Time{},
+		ended: map[string]time.Time{}, unsaved: map[string]time.Time{},
 	}
 }
 
@@ -48,11 +52,13 @@ func newRevocations(cfg Config) *revocations {
 func (v *revocations) isEnded(ctx context.Context, id string) (bool, error) {
 	v.mu.RLock()
 	_, ended := v.ended[id]
-	known := !v.read.IsZero()
-	stale := v.stale()
+	known, stale, err := !v.read.IsZero(), v.stale(), v.err
 	v.mu.RUnlock()
-	if ended || !stale {
+	switch {
+	case ended || known && !stale:
 		return ended, nil
+	case !stale:
+		return false, err
 	}
 
 	if known {
@@ -62,8 +68,8 @@ func (v *revocations) isEnded(ctx context.Context, id string) (bool, error) {
 	} else {
 		v.reading.Lock()
 	}
-	err := v.refresh(ctx)
-	v.reading.Unlock()
+	defer v.reading.Unlock() // a store may panic
+	err = v.refresh(ctx)
 
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -74,20 +80,36 @@ func (v *revocations) isEnded(ctx context.Context, id string) (bool, error) {
 	return ended, nil
 }
 
-// stale reports whether the feed wants reading. v.mu is held. A clock that was
-// set back counts as stale too.
+// known reports whether this process knows that the session was ended.
+func (v *revocations) known(id string) bool {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	_, ended := v.ended[id]
+	return ended
+}
+
+// stale reports whether the feed wants reading: after RevocationLag, or once a
+// second, however many ask, while it was never read. v.mu is held. A clock that
+// was set back counts as stale too.
 func (v *revocations) stale() bool {
-	age := v.now().Sub(v.tried)
-	return v.read.IsZero() || age >= v.lag || age < 0
+	age, lag := v.now().Sub(v.tried), v.lag
+	if v.read.IsZero() {
+		lag = time.Second
+	}
+	return age >= lag || age < 0
 }
 
 // refresh reads the feed. v.reading is held.
 func (v *revocations) refresh(ctx context.Context) error {
 	v.mu.RLock()
-	since, fresh := v.since, !v.stale()
+	since, fresh, err := v.since, !v.stale(), v.err
+	if v.now().Before(v.tried) {
+		since = time.Time{} // what was forgotten by a clock that ran ahead is wanted again
+	}
+	unsaved := maps.Clone(v.unsaved)
 	v.mu.RUnlock()
-	if fresh { // read while this request waited for its turn
-		return nil
+	if fresh { // tried while this request waited for its turn
+		return err
 	}
 	if !since.IsZero() {
 		since = since.Add(-feedOverlap)
@@ -96,19 +118,31 @@ func (v *revocations) refresh(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), feedTimeout)
 	defer cancel()
 	ended, storeNow, err := v.store.EndedSessions(ctx, since)
+	if err == nil && storeNow.Before(since) { // the store's clock was set back
+		ended, storeNow, err = v.store.EndedSessions(ctx, time.Time{})
+	}
+	for id, until := range unsaved {
+		if err == nil && v.store.EndSession(ctx, id, until) == nil {
+			v.mu.Lock()
+			delete(v.unsaved, id)
+			v.mu.Unlock()
+		}
+	}
 
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := v.now()
-	v.tried = now
+	v.tried, v.err = now, nil
 	if err != nil {
 		v.logger.Error("auth: cannot read which sessions were ended; going on with what is known", "error", err)
-		return fmt.Errorf("auth: ended sessions: %w", err)
+		v.err = fmt.Errorf("auth: ended sessions: %w", err)
+		return v.err
 	}
 	v.read, v.since = now, storeNow
 	for id, until := range v.ended {
 		if !until.After(now) {
 			delete(v.ended, id)
+			delete(v.unsaved, id)
 		}
 	}
 	for _, e := range ended {
@@ -119,8 +153,8 @@ func (v *revocations) refresh(ctx context.Context) error {
 	return nil
 }
 
-// end ends a session: here at once, and in the store for the others. It is
-// ended here even when the store fails.
+// end ends a session: here at once, and in the store for the others. When the
+// store fails it is ended here, and noted there with a later reading.
 func (v *revocations) end(ctx context.Context, id string, until time.Time) error {
 	v.mu.Lock()
 	v.ended[id] = until
@@ -128,6 +162,9 @@ func (v *revocations) end(ctx context.Context, id string, until time.Time) error
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), feedTimeout)
 	defer cancel()
 	if err := v.store.EndSession(ctx, id, until); err != nil {
+		v.mu.Lock()
+		v.unsaved[id] = until
+		v.mu.Unlock()
 		return fmt.Errorf("auth: ending a session: %w", err)
 	}
 	return nil

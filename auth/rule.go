@@ -55,10 +55,11 @@ func InTenant(id string) Rule {
 }
 
 // Fresh demands that the person proved who they are at PSC no longer ago than
-// maxAge. A page is sent to PSC for it; a program gets 401.
+// maxAge, a second at least. A person is shown a page that leads to PSC and back; a
+// program gets 401.
 func Fresh(maxAge time.Duration) Rule {
 	return Rule{
-		maxAge:  maxAge,
+		maxAge:  max(maxAge, time.Second),
 		french:  "Cette action demande une identification récente.",
 		english: "This action needs a recent identification.",
 	}

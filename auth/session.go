@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -76,7 +78,9 @@ func SessionFromContext(ctx context.Context) (Session, bool) {
 	if !ok || id.state != signedIn {
 		return Session{}, false
 	}
-	return id.session, true
+	s := id.session
+	s.Roles, s.Claims = slices.Clone(s.Roles), maps.Clone(s.Claims)
+	return s, true
 }
 
 // The session token is a JWT of one fixed form, signed with HS256 because only
@@ -176,6 +180,10 @@ func (t tokenKeys) issue(s Session) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("auth: session token: %w", err)
 	}
+	// What verify would refuse must not be issued: the browser would go in circles.
+	if _, err := t.read(payload, s.IssuedAt); err != nil && !errors.Is(err, errTokenExpired) {
+		return "", fmt.Errorf("auth: session token: the user or the grant holds what a token cannot: %w", err)
+	}
 	k := t.keys[0]
 	text := k.header + base64URL.EncodeToString(payload)
 	sig := k.mac(text)
@@ -222,8 +230,9 @@ func (t tokenKeys) verify(token string, now time.Time) (Session, error) {
 }
 
 // read decodes the payload of a token whose signature holds. Unknown members are
-// let pass, so that replicas of two versions understand each other; missing,
-// doubled or mistyped ones are refused.
+// let pass, so that replicas of two versions understand each other; doubled or
+// mistyped ones are refused, and so is a token without any of those that say who,
+// for whom, until when and with which roles.
 func (t tokenKeys) read(claims []byte, now time.Time) (Session, error) {
 	var s Session
 	var issuer, audience, tokenID string
