@@ -140,7 +140,11 @@ func (p *tab) overhear(event any) {
 			note("console.%s: %s", e.Type, consoleText(e.Args))
 		}
 	case *runtime.EventExceptionThrown:
-		note("exception: %s (%s)", e.ExceptionDetails.Text, e.ExceptionDetails.URL)
+		what := ""
+		if thrown := e.ExceptionDetails.Exception; thrown != nil {
+			what = thrown.Description
+		}
+		note("exception: %s %s (%s)", e.ExceptionDetails.Text, what, e.ExceptionDetails.URL)
 	case *audits.EventIssueAdded:
 		switch e.Issue.Code {
 		case "ContentSecurityPolicyIssue", "BlockedByResponseIssue", "MixedContentIssue", "CorsIssue", "QuirksModeIssue":
