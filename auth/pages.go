@@ -120,7 +120,7 @@ func (rp *RelyingParty) writePage(w http.ResponseWriter, r *http.Request, status
 		T                                                frame
 	}{
 		pageData: p, Lang: lang, Title: t.title, Text: text, Service: rp.cfg.ServiceName,
-		Do: t.do, Back: t.back, Home: home, Post: t.post, PSC: t.psc, NewTab: t.newTab, Alert: p.Reference != "",
+		Do: t.do, Back: t.back, Home: home, Post: t.post, PSC: t.psc, NewTab: t.newTab, Alert: p.Reference != "" && p.Key != "cancelled", // which the person chose
 		Style: template.CSS(pageStyle), T: frames[lang],
 	}
 	if p.Reference != "" {
@@ -203,5 +203,5 @@ func moment(t time.Time, lang string) string {
 	if t.Location() == time.UTC {
 		zone = " UTC"
 	}
-	return fmt.Sprintf("%s %s %d à %d h %02d%s", day, months[t.Month()-1], t.Year(), t.Hour(), t.Minute(), zone)
+	return fmt.Sprintf("%s\u00a0%s\u00a0%d à\u00a0%d\u00a0h\u00a0%02d%s", day, months[t.Month()-1], t.Year(), t.Hour(), t.Minute(), zone)
 }

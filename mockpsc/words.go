@@ -93,7 +93,7 @@ var words = map[string][2]string{
 	"means_ecps":  {"e-CPS", "e-CPS"},
 	"means_card":  {"Carte CPS", "CPS card"},
 	"panel_fault": {"Pannes et mensonges", "Faults and lies"},
-	"fault_none":  {"Aucun : le simulateur dit la vérité", "None: the simulator tells the truth"},
+	"fault_none":  {"Aucun mensonge", "No lie"},
 	"panel_hint":  {"proposé par l'application", "suggested by the application"},
 
 	"state_ecps_blocked":       {"e-CPS bloquée", "e-CPS blocked"},

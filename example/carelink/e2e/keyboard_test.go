@@ -88,6 +88,7 @@ func TestTelephoneByKeyboard(t *testing.T) {
 	phone.tabTo("Dr Jean DUPONT médecin généraliste") // the list is one stop
 	for range 20 {
 		phone.key(kb.ArrowDown)
+		phone.focusVisible()
 		if phone.focus() == "Un téléphone sans e-CPS (l'imposteur)" {
 			break
 		}

@@ -54,6 +54,11 @@ const looks = `
 		const r = e.getBoundingClientRect(), inText = getComputedStyle(e).display === 'inline';
 		if (shown(e) && r.right > 0 && !inText && r.height < 43.5) faults.push('a target of ' + Math.round(r.height) + ' px: ' + name(e));
 	}
+	for (const e of document.querySelectorAll('svg[width]')) {
+		if (shown(e) && e.getBoundingClientRect().width < e.getAttribute('width') - 1) faults.push('a squeezed picture beside « ' + name(e.parentElement) + ' »');
+	}
+	const buttons = [...document.querySelectorAll('button')].filter(shown).map(name);
+	buttons.filter((n, i) => buttons.indexOf(n) !== i).forEach(n => faults.push('two buttons are called « ' + n + ' »'));
 	const numbers = color => color.match(/[\d.]+/g).map(Number);
 	const light = color => {
 		const [r, g, b] = color.map(v => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
