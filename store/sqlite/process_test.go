@@ -108,7 +108,7 @@ func roleEnd(path string) error {
 }
 
 // Four processes start at once where there is no file yet, and each signs the
-// same person in 250 times at once.
+// same person in many times at once.
 func TestProcesses(t *testing.T) {
 	path := newPath(t)
 	const n = 4

@@ -28,8 +28,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	driver "modernc.org/sqlite" // registers itself as "sqlite"
+	lib "modernc.org/sqlite/lib"
 
 	"github.com/pscauth/pscauth/store"
 )
@@ -71,7 +73,7 @@ func Open(ctx context.Context, path string) (*store.Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	s, err := open(ctx, write, read)
+	s, err := patiently(ctx, func() (*store.Store, error) { return open(ctx, write, read) })
 	if err != nil {
 		write.Close()
 		read.Close()
@@ -107,6 +109,28 @@ func pools(path string) (write, read *sql.DB, err error) {
 	read.SetMaxOpenConns(readers)
 	read.SetMaxIdleConns(readers)
 	return write, read, nil
+}
+
+// patience is how long Open tries, as long as busy_timeout lets a statement wait.
+const patience = 5 * time.Second
+
+// patiently opens again while another process has the file. Turning a new file
+// into one with a write-ahead log, and taking the log away at the end, need it
+// alone, and there SQLite says "database is locked" at once, whatever
+// busy_timeout says.
+func patiently(ctx context.Context, open func() (*store.Store, error)) (*store.Store, error) {
+	for end := time.Now().Add(patience); ; {
+		s, err := open()
+		var fault *driver.Error
+		if !errors.As(err, &fault) || fault.Code()&0xff != lib.SQLITE_BUSY || time.Now().After(end) {
+			return s, err
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // open checks what the file was opened with and makes a Store of it.
