@@ -1,10 +1,12 @@
 package auth
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,14 +77,14 @@ func (j cookieJar) set(w http.ResponseWriter, name, value string, ttl time.Durat
 	http.SetCookie(w, c)
 }
 
-// get returns the value of the one cookie of that name. Two of a name are an
-// attack or an accident, and none counts.
-func (j cookieJar) get(r *http.Request, name string) string {
+// get returns the value of the one cookie of that name, and whether there is any.
+// Two of a name are an attack or an accident: none of them counts.
+func (j cookieJar) get(r *http.Request, name string) (value string, any bool) {
 	found := r.CookiesNamed(name)
 	if len(found) != 1 || found[0].Quoted {
-		return ""
+		return "", len(found) > 0
 	}
-	return found[0].Value
+	return found[0].Value, true
 }
 
 // pendingSignIn is a sign-in that waits for its callback. It lives in a sealed
@@ -103,7 +105,8 @@ func (j cookieJar) pendingName(state string) string {
 	return j.pending + hex.EncodeToString(sum[:8])
 }
 
-// addPending puts p into a cookie, and drops the oldest when there are too many.
+// addPending puts p into a cookie, and drops the oldest ones when there are too
+// many or they have grown too long together.
 func (j cookieJar) addPending(w http.ResponseWriter, r *http.Request, p pendingSignIn) error {
 	name := j.pendingName(p.State)
 	value, err := securecookie.EncodeMulti(name, p, j.codecs...)
@@ -113,28 +116,26 @@ func (j cookieJar) addPending(w http.ResponseWriter, r *http.Request, p pendingS
 			return err
 		}
 	}
-	var others []pendingSignIn
-	size := len(value)
-	for _, name := range j.pendingNames(r) {
-		o, ok := j.openPending(r, name)
-		if !ok {
-			j.set(w, name, "", 0)
-			continue
-		}
-		others = append(others, o)
-		size += len(j.get(r, name))
+	type other struct {
+		name  string
+		begun int64
+		size  int
 	}
-	for len(others) >= maxPending || size > maxPendingSize && len(others) > 0 {
-		oldest := 0
-		for i, o := range others {
-			if o.Begun < others[oldest].Begun {
-				oldest = i
-			}
+	var others []other
+	for _, name := range j.pendingNames(r) {
+		if o, ok := j.openPending(r, name); ok {
+			value, _ := j.get(r, name)
+			others = append(others, other{name, o.Begun, len(value)})
+		} else {
+			j.set(w, name, "", 0)
 		}
-		old := j.pendingName(others[oldest].State)
-		j.set(w, old, "", 0)
-		size -= len(j.get(r, old))
-		others = append(others[:oldest], others[oldest+1:]...)
+	}
+	slices.SortStableFunc(others, func(a, b other) int { return cmp.Compare(b.begun, a.begun) }) // the newest first
+	size := len(value)
+	for i, o := range others {
+		if size += o.size; i >= maxPending-1 || size > maxPendingSize {
+			j.set(w, o.name, "", 0)
+		}
 	}
 	j.set(w, name, value, pendingTTL)
 	return nil
@@ -160,7 +161,7 @@ func (j cookieJar) pendingNames(r *http.Request) []string {
 // openPending opens the pending sign-in of that cookie name. The name is part of
 // what is authenticated, so a sealed value cannot move to another name.
 func (j cookieJar) openPending(r *http.Request, name string) (p pendingSignIn, ok bool) {
-	value := j.get(r, name)
+	value, _ := j.get(r, name)
 	if value == "" {
 		return pendingSignIn{}, false
 	}
@@ -187,7 +188,7 @@ type restartCount struct {
 // explanation and not a circle.
 func (j cookieJar) restart(w http.ResponseWriter, r *http.Request, now time.Time) bool {
 	var c restartCount
-	value := j.get(r, j.restarts)
+	value, _ := j.get(r, j.restarts)
 	err := securecookie.DecodeMulti(j.restarts, value, &c, j.codecs...)
 	if err != nil || now.Unix()-c.Begun > int64(pendingTTL/time.Second) {
 		c = restartCount{Begun: now.Unix()}

@@ -31,7 +31,7 @@ func (rp *RelyingParty) logout(w http.ResponseWriter, r *http.Request) {
 		rp.fail(w, r, &failure{page: "cross_site", status: http.StatusForbidden, reason: "cross_site", err: err})
 		return
 	}
-	if len(r.CookiesNamed(rp.cookies.session)) > 0 {
+	if _, any := rp.cookies.get(r, rp.cookies.session); any {
 		rp.cookies.set(w, rp.cookies.session, "", 0)
 	}
 	// All that the request shows is ended, also what admits nobody: a cookie
@@ -63,8 +63,9 @@ func (rp *RelyingParty) logout(w http.ResponseWriter, r *http.Request) {
 // shown returns the sessions whose tokens r carries, as bearer and as cookie.
 func (rp *RelyingParty) shown(r *http.Request) []Session {
 	bearer, _ := bearerToken(r)
+	cookie, _ := rp.cookies.get(r, rp.cookies.session)
 	var all []Session
-	for _, token := range []string{bearer, rp.cookies.get(r, rp.cookies.session)} {
+	for _, token := range []string{bearer, cookie} {
 		if s, err := rp.tokens.verify(token, rp.cfg.Now()); err == nil {
 			all = append(all, s)
 		}

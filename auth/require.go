@@ -34,8 +34,7 @@ const (
 // bearer and a cookie of two people are refused together.
 func (rp *RelyingParty) identify(r *http.Request) *identity {
 	bearer, hasBearer := bearerToken(r)
-	cookie := rp.cookies.get(r, rp.cookies.session)
-	hasCookie := len(r.CookiesNamed(rp.cookies.session)) > 0
+	cookie, hasCookie := rp.cookies.get(r, rp.cookies.session)
 	switch {
 	case hasBearer:
 		id := rp.check(r.Context(), bearer)
