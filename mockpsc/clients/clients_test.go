@@ -13,8 +13,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	cap "github.com/hashicorp/cap/oidc"
 	"github.com/zitadel/oidc/v3/pkg/client/rp"
 	zitadel "github.com/zitadel/oidc/v3/pkg/oidc"
 	"golang.org/x/oauth2"
@@ -161,6 +163,79 @@ func zitadelRP(t *testing.T, issuer, redirectURI string) client {
 	}
 }
 
+// capOIDC is hashicorp/cap. PSC's sign-in page is not in the standard discovery
+// document, so its endpoints are given one by one.
+func capOIDC(t *testing.T, issuer, redirectURI string) client {
+	t.Helper()
+	resp, err := http.Get(issuer + "/.well-known/wallet-openid-configuration")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var doc struct {
+		Auth     string `json:"authorization_endpoint"`
+		Token    string `json:"token_endpoint"`
+		UserInfo string `json:"userinfo_endpoint"`
+		Keys     string `json:"jwks_uri"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&doc); err != nil {
+		t.Fatal(err)
+	}
+	conf, err := cap.NewConfig(issuer, "carelink", "carelink-secret", []cap.Alg{cap.RS256}, []string{redirectURI},
+		cap.WithAudiences("carelink"), // without it cap takes a token that is meant for another client
+		cap.WithProviderConfig(&cap.ProviderConfig{AuthURL: doc.Auth, TokenURL: doc.Token, UserInfoURL: doc.UserInfo, JWKSURL: doc.Keys}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider, err := cap.NewProvider(conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(provider.Done)
+	request := func(state, nonce, verifier string) *cap.Req {
+		pkce, err := cap.NewCodeVerifier(cap.WithVerifier(verifier))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, err := cap.NewRequest(time.Minute, redirectURI, cap.WithState(state), cap.WithNonce(nonce), cap.WithPKCE(pkce),
+			cap.WithScopes("openid", "scope_all"), cap.WithACRValues("eidas1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return req
+	}
+	const state = "state-of-the-test" // of app
+	return client{
+		authURL: func(state, nonce, verifier string) string {
+			u, err := provider.AuthURL(context.Background(), request(state, nonce, verifier))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return u
+		},
+		finish: func(ctx context.Context, code, nonce, verifier string) (string, error) {
+			tok, err := provider.Exchange(ctx, request(state, nonce, verifier), state, code)
+			if err != nil {
+				return "", err
+			}
+			var a, b struct {
+				Sub           string `json:"sub"`
+				SubjectNameID string
+			}
+			if err := tok.IDToken().Claims(&a); err != nil {
+				return "", err
+			}
+			if err := provider.UserInfo(ctx, tok.StaticTokenSource(), a.Sub, &b); err != nil {
+				return "", err
+			}
+			if a.SubjectNameID != b.SubjectNameID {
+				return "", errors.New("SubjectNameID")
+			}
+			return a.SubjectNameID, nil
+		},
+	}
+}
+
 var libraries = []struct {
 	name string
 	make func(t *testing.T, issuer, redirectURI string) client
@@ -169,6 +244,7 @@ var libraries = []struct {
 }{
 	{"coreos/go-oidc", goOIDC, []string{"wrong-iss-parameter", "weak-acr", "folded-sub"}},
 	{"zitadel/oidc", zitadelRP, []string{"wrong-iss-parameter", "weak-acr", "folded-sub"}},
+	{"hashicorp/cap", capOIDC, []string{"wrong-iss-parameter", "weak-acr", "folded-sub"}},
 }
 
 func signIn(t *testing.T, mock *mockpsc.Server, app *httptest.Server, persona string, faults ...string) (int, string) {
