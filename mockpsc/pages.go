@@ -85,6 +85,7 @@ type view struct {
 	// of the start page
 	Issuer, Discovery string
 	Clients           []Client
+	Pending           []pendingView
 }
 
 // A notice is a fault of a form: the key of its text, and the field it is about.
@@ -248,6 +249,7 @@ func (s *Server) start(a *answer, r *http.Request) {
 	v.Clients = s.clients()
 	s.mu.Lock()
 	v.People = s.peopleViews("")
+	v.Pending = s.pendingViews()
 	s.mu.Unlock()
 	a.page(http.StatusOK, v)
 }

@@ -79,6 +79,8 @@ type Server struct {
 	access    map[string]*grant   // by access token
 	requests  []*Request
 	lastSweep time.Time
+
+	cibaRequests []*cibaRequest // oldest first
 }
 
 // A Client is an application declared to the mock, as ANS declares one.
@@ -114,6 +116,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	entry := &Request{Time: s.now(), Method: r.Method, Path: r.URL.Path}
 	if strings.HasPrefix(entry.Path, phonePath) {
 		entry.Path = phonePath + "{ticket}" // the rest is a secret
+	} else if strings.HasPrefix(entry.Path, readerPath) {
+		entry.Path = readerPath + "{ticket}"
 	}
 	if len(s.requests) >= maxRequests {
 		s.requests = slices.Delete(s.requests, 0, maxRequests/10)
@@ -247,6 +251,7 @@ func (s *Server) reset() {
 	s.sessions = map[string]*session{}
 	s.grants = map[string]*grant{}
 	s.access = map[string]*grant{}
+	s.cibaRequests = nil
 	s.requests = nil
 }
 
@@ -277,15 +282,18 @@ func (s *Server) routes() {
 	handle("POST /auth/cancel", s.cancel)
 	handle("GET "+phonePath+"{ticket}", s.phone)
 	handle("POST "+phonePath+"{ticket}", s.phone)
+	handle("GET "+readerPath+"{ticket}", s.reader)
+	handle("POST "+readerPath+"{ticket}", s.reader)
 
 	handle("POST "+oidc+"/token", s.token)
+	handle("POST "+oidc+"/ext/ciba/auth", s.ciba)
 	handle("GET "+oidc+"/userinfo", s.userinfo)
 	handle("POST "+oidc+"/userinfo", s.userinfo)
 	handle("GET "+oidc+"/logout", s.logout)
 	handle("POST "+oidc+"/logout", s.logout)
 
 	for _, path := range []string{
-		"/token/introspect", "/revoke", "/ext/ciba/auth", "/auth/device", "/ext/par/request", "/login-status-iframe.html",
+		"/token/introspect", "/revoke", "/auth/device", "/ext/par/request", "/login-status-iframe.html",
 	} {
 		handle(oidc+path, s.notImitated)
 	}
@@ -422,6 +430,7 @@ func (s *Server) sweep() {
 		return
 	}
 	s.lastSweep = now
+	s.sweepCIBA(now)
 	for id, at := range s.attempts {
 		if now.Sub(at.started) > 2*attemptTTL { // the second half lets the page say what has expired
 			delete(s.attempts, id)

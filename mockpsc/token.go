@@ -55,12 +55,15 @@ func (s *Server) token(a *answer, r *http.Request) {
 	a.belongsTo(client)
 	switch form.Get("grant_type") {
 	case "authorization_code":
+	case cibaGrantType:
+		s.cibaToken(a, client, form)
+		return
 	case "":
 		a.fail(http.StatusBadRequest, "invalid_request", "Missing form parameter: grant_type")
 		return
 	default:
 		a.fail(http.StatusBadRequest, "unsupported_grant_type",
-			fmt.Sprintf("Unsupported grant_type: this mock answers authorization_code only, not %q", form.Get("grant_type")))
+			fmt.Sprintf("Unsupported grant_type: this mock answers authorization_code and CIBA only, not %q", form.Get("grant_type")))
 		return
 	}
 	g, problem := s.redeem(client, form)
@@ -68,6 +71,11 @@ func (s *Server) token(a *answer, r *http.Request) {
 		a.fail(http.StatusBadRequest, "invalid_grant", problem)
 		return
 	}
+	s.grantTokens(a, g)
+}
+
+// grantTokens answers with the tokens of a grant.
+func (s *Server) grantTokens(a *answer, g *grant) {
 	now := s.now()
 	accessToken := s.accessToken(g, now)
 	idToken := s.idToken(g, now, accessToken)
@@ -200,6 +208,7 @@ func (s *Server) idToken(g *grant, now time.Time, accessToken string) string {
 	if g.acr() == nil {
 		claims.del("acr")
 	}
+	g.dropNonce(&claims)
 	out := &outgoing{alg: "RS256", kid: signingKey().kid, claims: claims, sign: signingKey().sign}
 	bend(g.faults, "id_token", out)
 	return compactJWS(out.alg, out.kid, out.claims, out.sign)
@@ -225,6 +234,7 @@ func (s *Server) accessToken(g *grant, now time.Time) string {
 	if g.acr() == nil {
 		claims.del("acr")
 	}
+	g.dropNonce(&claims)
 	if g.mode == byCard {
 		claims = append(claims, member{"authMode", string(g.mode)}, member{"auth_level", "1"})
 	}
@@ -235,7 +245,7 @@ func (s *Server) accessToken(g *grant, now time.Time) string {
 // refreshToken is opaque to clients: an HS256 JWT of Keycloak's own. The mock
 // does not take it back; see token.
 func (s *Server) refreshToken(g *grant, now time.Time) string {
-	return compactJWS("HS256", "refresh", object{
+	claims := object{
 		{"exp", now.Add(refreshTTL).Unix()},
 		{"iat", now.Unix()},
 		{"jti", newUUID()},
@@ -248,7 +258,9 @@ func (s *Server) refreshToken(g *grant, now time.Time) string {
 		{"session_state", g.session.sid},
 		{"scope", g.scope},
 		{"sid", g.session.sid},
-	}, func(text string) []byte { return hs256(refreshKey(), text) })
+	}
+	g.dropNonce(&claims)
+	return compactJWS("HS256", "refresh", claims, func(text string) []byte { return hs256(refreshKey(), text) })
 }
 
 // compactJWS signs claims in the compact form (RFC 7515, section 7.1), under a

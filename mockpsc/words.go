@@ -207,6 +207,13 @@ var words = map[string][2]string{
 	"card_revoked": {"Cette carte a été déclarée perdue ou volée. Elle ne permet plus de se connecter.", "This card was reported lost or stolen. It can no longer be used to sign in."},
 	"card_removed": {"La carte a été retirée. Réinsérez-la et recommencez.", "The card was removed. Put it back and try again."},
 
+	// CIBA
+	"ciba_pending":      {"Demandes sans navigateur (CIBA)", "Requests without a browser (CIBA)"},
+	"ciba_pending_text": {"Ces applications attendent une réponse. Dans la réalité, elle se donne sur le téléphone ou au lecteur de carte du titulaire.", "These applications wait for an answer. In reality it is given on the holder's phone or card reader."},
+	"ciba_reader":       {"Ouvrir le lecteur de carte simulé de {nom}", "Open the simulated card reader of {nom}"},
+	"ciba_card_real":    {"Sur le vrai service, c'est le programme CPS-Gestion, installé sur l'ordinateur, qui demande ce code, pas cette page.", "On the real service the program CPS-Gestion, installed on the computer, asks for this code, not this page."},
+	"ciba_back":         {"Revenez à {service}.", "Go back to {service}."},
+
 	// A8
 	"a8":            {"Connexion impossible", "Sign-in not possible"},
 	"a8_text":       {"L'application qui vous a envoyé ici n'a pas pu être reconnue. Vous n'y êtes pour rien : prévenez son éditeur.", "The application that sent you here could not be recognised. It is not your fault: tell its maker."},
