@@ -298,6 +298,10 @@ func (s *Server) routes() {
 		handle(oidc+path, s.notImitated)
 	}
 	handle(realmPath+"/clients-registrations/openid-connect", s.notImitated)
+
+	handle("GET "+apiRealm+"/.well-known/openid-configuration", s.apiMetadata)
+	handle("GET "+apiRealm+"/protocol/openid-connect/certs", s.apiCerts)
+	handle("POST "+apiRealm+"/protocol/openid-connect/token", s.exchange)
 	handle("/", s.notFound)
 }
 
