@@ -48,4 +48,16 @@
 //
 // Each refusal by the mock itself, page or JSON, repeats the rule in English in
 // the header X-Mock-PSC-Error, for programs.
+//
+// # Without a browser
+//
+// Every client may ask for a sign-in by CIBA in poll mode, by e-CPS
+// (channel=MOBILE) or by card (channel=CARD). The front page of the mock links
+// to the simulated phone or card reader of whoever is asked; in a test
+// [Server.AnswerCIBA] answers. The interval is one second, and a client that
+// asks too early is told slow_down even if the person has answered.
+//
+// Beside PSC stands the authorization server of an imaginary API of the Espace
+// de Confiance, with the issuer <base>/auth/realms/api: it exchanges an active
+// access token of PSC for its own (RFC 8693). Its signing key is its own, too.
 package mockpsc
