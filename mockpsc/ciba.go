@@ -167,7 +167,7 @@ func checkCIBA(form url.Values) *refusal {
 // Core, section 10.1). The first question may come at once; each question that
 // comes too early is told so, whatever the person did, and makes the interval
 // longer.
-func (s *Server) cibaToken(a *answer, client *Client, form url.Values) {
+func (s *Server) cibaToken(a *answer, r *http.Request, client *Client, form url.Values) {
 	s.mu.Lock()
 	g, code, text := s.poll(client, form.Get("auth_req_id"))
 	s.mu.Unlock()
@@ -175,7 +175,7 @@ func (s *Server) cibaToken(a *answer, client *Client, form url.Values) {
 		a.fail(http.StatusBadRequest, code, text)
 		return
 	}
-	s.grantTokens(a, g)
+	s.grantTokens(a, r, g)
 }
 
 // poll is called with s.mu held.

@@ -28,6 +28,11 @@
 // state, nonce and acr_values=eidas1 are compulsory, a code_verifier
 // without a code_challenge is refused, and so is code_challenge_method=plain.
 //
+// Clients authenticate by a secret or, over https, by a certificate. Where it
+// is refused the answer is Keycloak's, which tells nothing, and the header
+// X-Mock-PSC-Error says why. A token that was got with a certificate is good at
+// userinfo with that certificate only (RFC 8705, section 3).
+//
 // It cannot be mistaken for the real service: every answer carries the header
 // X-Mock-PSC, every page a ribbon, nothing persists, the keys are made anew in
 // each process, an issuer under esante.gouv.fr is refused, and without a

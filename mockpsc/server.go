@@ -1,6 +1,7 @@
 package mockpsc
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -58,8 +59,12 @@ type Server struct {
 	// Now tells the time. If nil, time.Now.
 	Now func() time.Time
 
+	// CA issues and recognises certificates; see NewCA. If nil, one made once per
+	// process, which is what tests want. Its Leaf must be set.
+	CA *tls.Certificate
+
 	// URL is the base URL without a final slash, such as
-	// "http://127.0.0.1:41234". NewServer sets it; nothing reads it.
+	// "http://127.0.0.1:41234". NewServer and NewTLSServer set it; nothing reads it.
 	URL string
 
 	// HidePersonas hides the panel of personas beside the sign-in page, for
@@ -86,7 +91,15 @@ type Server struct {
 // A Client is an application declared to the mock, as ANS declares one.
 type Client struct {
 	ID     string // client_id; required
-	Secret string // client_secret; required
+	Secret string // client_secret; required unless TLSClientAuth
+
+	// TLSClientAuth has the client authenticate by a certificate of the mock's CA
+	// instead of a secret (tls_client_auth, RFC 8705), which it presents together
+	// with client_id. The certificate's CN must be ID or, if CertificateDN is
+	// set, its whole subject that, to the letter, as RFC 4514 writes it: the last
+	// attribute of the certificate first, such as "CN=agenda,O=Structure,C=FR".
+	TLSClientAuth bool
+	CertificateDN string
 
 	Name           string   // shown to people as the service; default: ID
 	RedirectURIs   []string // compared character by character; http only on loopback hosts
@@ -160,6 +173,9 @@ func (s *Server) Check() error {
 			bad("invalid Issuer %q: a mock must never be mistaken for the real service; use a host of your own", s.Issuer)
 		}
 	}
+	if err := s.checkCA(); err != nil {
+		errs = append(errs, err)
+	}
 	seen := map[string]bool{}
 	for _, c := range s.Clients {
 		switch {
@@ -169,8 +185,13 @@ func (s *Server) Check() error {
 			bad("client %q is declared twice; give one client several addresses instead", c.ID)
 		}
 		seen[c.ID] = true
-		if c.Secret == "" {
+		switch {
+		case c.Secret == "" && !c.TLSClientAuth:
 			bad("client %q has no Secret", c.ID)
+		case c.Secret != "" && c.TLSClientAuth:
+			bad("client %q has a Secret and TLSClientAuth; it authenticates in one way", c.ID)
+		case c.CertificateDN != "" && !c.TLSClientAuth:
+			bad("client %q has a CertificateDN without TLSClientAuth", c.ID)
 		}
 		if len(c.RedirectURIs) == 0 && !c.anyLoopback {
 			bad("client %q has no redirect URI", c.ID)

@@ -1,6 +1,7 @@
 package mockpsc
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"html"
@@ -20,16 +21,28 @@ import (
 // give to the application. It fails the test if it cannot listen.
 func NewServer(t testing.TB) *Server {
 	t.Helper()
+	return serve(t, nil)
+}
+
+func serve(t testing.TB, config *tls.Config) *Server {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("mockpsc: listening for a test: %v", err)
 	}
 	s := &Server{URL: "http://" + l.Addr().String()}
-	srv := &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
+	if config != nil {
+		s.URL = "https://" + l.Addr().String()
+	}
+	srv := &http.Server{Handler: s, TLSConfig: config.Clone(), ReadHeaderTimeout: 10 * time.Second}
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		srv.Serve(l) // ends with ErrServerClosed
+		if config != nil {
+			srv.ServeTLS(l, "", "") // ends with ErrServerClosed, as the next
+			return
+		}
+		srv.Serve(l)
 	}()
 	t.Cleanup(func() {
 		srv.Close()

@@ -29,6 +29,7 @@ type grant struct {
 	faults      []Fault
 
 	spent       bool
+	thumbprint  string // of the client's certificate; "" if it has a secret
 	accessToken string
 	expires     time.Time // of the access token
 	revoked     bool
@@ -56,7 +57,7 @@ func (s *Server) token(a *answer, r *http.Request) {
 	switch form.Get("grant_type") {
 	case "authorization_code":
 	case cibaGrantType:
-		s.cibaToken(a, client, form)
+		s.cibaToken(a, r, client, form)
 		return
 	case "":
 		a.fail(http.StatusBadRequest, "invalid_request", "Missing form parameter: grant_type")
@@ -71,11 +72,13 @@ func (s *Server) token(a *answer, r *http.Request) {
 		a.fail(http.StatusBadRequest, "invalid_grant", problem)
 		return
 	}
-	s.grantTokens(a, g)
+	s.grantTokens(a, r, g)
 }
 
-// grantTokens answers with the tokens of a grant.
-func (s *Server) grantTokens(a *answer, g *grant) {
+// grantTokens answers with the tokens of a grant, bound to the certificate that
+// the client came with if it identifies itself so.
+func (s *Server) grantTokens(a *answer, r *http.Request, g *grant) {
+	g.thumbprint = g.client.boundTo(r)
 	now := s.now()
 	accessToken := s.accessToken(g, now)
 	idToken := s.idToken(g, now, accessToken)
@@ -105,7 +108,8 @@ func (s *Server) grantTokens(a *answer, g *grant) {
 }
 
 // authenticate proves who the client is, by client_secret_basic or
-// client_secret_post, or answers and returns nil.
+// client_secret_post, or by the certificate of the connection, or answers and
+// returns nil.
 func (s *Server) authenticate(a *answer, r *http.Request, form url.Values) *Client {
 	id, secret := form.Get("client_id"), form.Get("client_secret")
 	if user, password, ok := r.BasicAuth(); ok {
@@ -129,6 +133,12 @@ func (s *Server) authenticate(a *answer, r *http.Request, form url.Values) *Clie
 		return nil
 	}
 	a.belongsTo(client)
+	if client.TLSClientAuth {
+		if !s.authenticateByCertificate(a, r, client, form) {
+			return nil
+		}
+		return client
+	}
 	if subtle.ConstantTimeCompare([]byte(secret), []byte(client.Secret)) != 1 {
 		a.fail(http.StatusUnauthorized, "unauthorized_client", text)
 		return nil
@@ -239,6 +249,9 @@ func (s *Server) accessToken(g *grant, now time.Time) string {
 		claims = append(claims, member{"authMode", string(g.mode)}, member{"auth_level", "1"})
 	}
 	claims = append(claims, member{"scope", g.scope}, member{"sid", g.session.sid})
+	if g.thumbprint != "" {
+		claims = append(claims, member{"cnf", map[string]string{"x5t#S256": g.thumbprint}})
+	}
 	return compactJWS("RS256", signingKey().kid, claims, signingKey().sign)
 }
 

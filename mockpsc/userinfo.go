@@ -28,6 +28,8 @@ func (s *Server) userinfo(a *answer, r *http.Request) {
 		case g.revoked || !s.now().Before(g.expires):
 		case g.session.ended:
 			problem = "User session not found or doesn't have client attached on it"
+		case g.thumbprint != "" && g.thumbprint != thumbprint(r): // RFC 8705, section 3
+			problem = "Client certificate missing, or its thumbprint and one in the refresh token did NOT match"
 		default:
 			problem = ""
 		}
