@@ -3,14 +3,21 @@
 // that health professionals sign in to. It needs no network and no account.
 //
 //	mockpsc [-addr 127.0.0.1:9090] [-client id:secret:redirect_uri[,post_logout_uri]]... [-issuer URL]
+//	mockpsc -tls [-ca-dir directory] [-tls-client id:redirect_uri[,post_logout_uri]]... [and the above]
+//	mockpsc ca [-ca-dir directory] [-client id]
 //
 // Without -client there is one application, carelink / carelink-secret, whose
 // addresses may be any on this machine. A client named by several -client has
 // all their addresses.
+//
+// With -tls it serves https. Its CA is made at the first use and kept in the
+// user's configuration directory; ca prints it and how to have it trusted, or
+// issues the certificate of an application that has no secret (-tls-client).
 package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"flag"
 	"fmt"
@@ -19,6 +26,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -41,12 +49,18 @@ func main() {
 
 // run serves until ctx ends.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
+	if len(args) > 0 && args[0] == "ca" {
+		return caCommand(args[1:], stdout, os.Stderr)
+	}
 	var clients clientList
 	flags := flag.NewFlagSet("mockpsc", flag.ContinueOnError)
 	flags.SetOutput(stdout)
 	addr := flags.String("addr", "127.0.0.1:9090", "`host:port` to listen on; other than loopback needs -issuer")
 	issuer := flags.String("issuer", "", "issuer `URL`, scheme://host/auth/realms/esante-wallet, by which browsers and applications reach the mock (default: from the Host of each request, loopback only)")
 	flags.Var(&clients, "client", "application, `id:secret:redirect_uri[,post_logout_uri]`; repeatable")
+	secure := flags.Bool("tls", false, "serve https, with the CA that mockpsc ca prints")
+	flags.Var(tlsClientList{&clients}, "tls-client", "application without a secret, `id:redirect_uri[,post_logout_uri]`, that authenticates by a certificate whose CN is its id; needs -tls; repeatable")
+	caDir := flags.String("ca-dir", "", caDirUsage)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -65,6 +79,16 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err := mock.Check(); err != nil {
 		return err
 	}
+	scheme, caPath := "http", ""
+	var config *tls.Config
+	if *secure {
+		if config, caPath, err = useTLS(mock, *caDir, *addr); err != nil {
+			return err
+		}
+		scheme = "https"
+	} else if *caDir != "" || slices.ContainsFunc(clients, func(c mockpsc.Client) bool { return c.TLSClientAuth }) {
+		return errors.New("mockpsc: -ca-dir and -tls-client need -tls")
+	}
 	listener, err := net.Listen("tcp", *addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("mockpsc: the port of %s is taken, perhaps by another mockpsc; stop that one or choose another with -addr", *addr)
@@ -73,12 +97,13 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return fmt.Errorf("mockpsc: %w", err)
 	}
 	if *issuer == "" {
-		*issuer = "http://" + listener.Addr().String() + "/auth/realms/esante-wallet"
+		*issuer = scheme + "://" + listener.Addr().String() + "/auth/realms/esante-wallet"
 	}
-	banner(stdout, *issuer, clients)
+	banner(stdout, *issuer, clients, caPath)
 
 	srv := &http.Server{
 		Handler:           mock,
+		TLSConfig:         config,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       15 * time.Second,
 		WriteTimeout:      30 * time.Second,
@@ -86,7 +111,13 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		MaxHeaderBytes:    64 << 10,
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(listener) }()
+	go func() {
+		if config != nil {
+			failed <- srv.ServeTLS(listener, "", "")
+			return
+		}
+		failed <- srv.Serve(listener)
+	}()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("mockpsc: %w", err)
@@ -102,11 +133,14 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 }
 
 // banner tells how to plug an application in, and who can sign in.
-func banner(w io.Writer, issuer string, clients []mockpsc.Client) {
+func banner(w io.Writer, issuer string, clients []mockpsc.Client, caPath string) {
 	client := mockpsc.Client{ID: "carelink", Secret: "carelink-secret"}
 	fmt.Fprintf(w, "Pro Santé Connect (simulé)   %s/\n", strings.TrimSuffix(issuer, "/auth/realms/esante-wallet"))
 	fmt.Fprintf(w, "Émetteur                     %s\n", issuer)
 	fmt.Fprintf(w, "Découverte                   %s/.well-known/wallet-openid-configuration\n", issuer)
+	if caPath != "" {
+		fmt.Fprintf(w, "Autorité de certification    %s (comment l'accepter : mockpsc ca)\n", caPath)
+	}
 	if len(clients) == 0 {
 		fmt.Fprintf(w, "Application                  %s, toute adresse de retour sur cette machine\n", client.ID)
 	}
@@ -116,8 +150,13 @@ func banner(w io.Writer, issuer string, clients []mockpsc.Client) {
 	if len(clients) > 0 {
 		client = clients[0]
 	}
-	fmt.Fprintf(w, "\nÀ copier dans votre application :\nPSC_ISSUER=%s\nPSC_DISCOVERY_URL=%s/.well-known/wallet-openid-configuration\nPSC_CLIENT_ID=%s\nPSC_CLIENT_SECRET=%s\n",
-		issuer, issuer, client.ID, client.Secret)
+	fmt.Fprintf(w, "\nÀ copier dans votre application :\nPSC_ISSUER=%s\nPSC_DISCOVERY_URL=%s/.well-known/wallet-openid-configuration\nPSC_CLIENT_ID=%s\n",
+		issuer, issuer, client.ID)
+	if client.TLSClientAuth {
+		fmt.Fprintf(w, "(certificat et clé : mockpsc ca -client %s > client.pem)\n", client.ID)
+	} else {
+		fmt.Fprintf(w, "PSC_CLIENT_SECRET=%s\n", client.Secret)
+	}
 	fmt.Fprintf(w, "\nQui peut se connecter :\n")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, p := range mockpsc.Personas() {
@@ -162,12 +201,17 @@ func (l *clientList) Set(text string) error {
 	if postLogout != "" {
 		c.PostLogoutURIs = []string{postLogout}
 	}
+	return l.add(c)
+}
+
+// add keeps one client of each name.
+func (l *clientList) add(c mockpsc.Client) error {
 	for i := range *l {
 		known := &(*l)[i]
 		if known.ID != c.ID {
 			continue
 		}
-		if known.Secret != c.Secret {
+		if known.Secret != c.Secret { // one may be empty: a certificate
 			return fmt.Errorf("client %q has two secrets", c.ID)
 		}
 		known.RedirectURIs = append(known.RedirectURIs, c.RedirectURIs...)
