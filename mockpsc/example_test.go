@@ -39,6 +39,28 @@ func ExampleNewServer() {
 	}
 }
 
+// An application that authenticates by a certificate instead of a secret.
+func ExampleNewTLSServer() {
+	newApp := func(providerURL string, toProvider *http.Client) *httptest.Server { // the application under test
+		return httptest.NewServer(http.NotFoundHandler())
+	}
+	_ = func(t *testing.T) {
+		p := mockpsc.NewTLSServer(t)
+		p.Clients = []mockpsc.Client{{
+			ID: "agenda", TLSClientAuth: true,
+			RedirectURIs: []string{"https://agenda.example/callback"},
+		}}
+		app := newApp(p.URL, p.HTTPClient(p.ClientCertificate("agenda")))
+		defer app.Close()
+
+		resp, err := p.SignIn(p.HTTPClient(), app.URL+"/login", "dr-dupont")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+}
+
 // The zero value serves any application on this machine.
 func ExampleServer() {
 	_ = func() {

@@ -420,13 +420,22 @@ type oneTest struct {
 
 func (t *oneTest) Cleanup(f func()) { t.cleanup = append(t.cleanup, f) }
 
-// What a server costs a test, with its first answer.
+// What a server costs a test: alone, and with a first answer to a new client.
 func BenchmarkNewServer(b *testing.B) {
 	for _, tt := range []struct {
 		name  string
 		start func(testing.TB) *mockpsc.Server
 	}{{"http", mockpsc.NewServer}, {"https", mockpsc.NewTLSServer}} {
-		b.Run(tt.name, func(b *testing.B) {
+		b.Run(tt.name+"/alone", func(b *testing.B) {
+			for b.Loop() {
+				t := &oneTest{TB: b}
+				tt.start(t)
+				for _, f := range t.cleanup {
+					f()
+				}
+			}
+		})
+		b.Run(tt.name+"/answer", func(b *testing.B) {
 			for b.Loop() {
 				t := &oneTest{TB: b}
 				s := tt.start(t)
