@@ -41,16 +41,18 @@ func ExampleNewServer() {
 
 // An application that authenticates by a certificate instead of a secret.
 func ExampleNewTLSServer() {
-	newApp := func(providerURL string, toProvider *http.Client) *httptest.Server { // the application under test
-		return httptest.NewServer(http.NotFoundHandler())
+	newHandler := func(providerURL string, toProvider *http.Client) http.Handler { // the application under test
+		return http.NotFoundHandler()
 	}
 	_ = func(t *testing.T) {
 		p := mockpsc.NewTLSServer(t)
+		app := httptest.NewUnstartedServer(nil)
 		p.Clients = []mockpsc.Client{{
 			ID: "agenda", TLSClientAuth: true,
-			RedirectURIs: []string{"https://agenda.example/callback"},
+			RedirectURIs: []string{"http://" + app.Listener.Addr().String() + "/callback"},
 		}}
-		app := newApp(p.URL, p.HTTPClient(p.ClientCertificate("agenda")))
+		app.Config.Handler = newHandler(p.URL, p.HTTPClient(p.ClientCertificate("agenda")))
+		app.Start()
 		defer app.Close()
 
 		resp, err := p.SignIn(p.HTTPClient(), app.URL+"/login", "dr-dupont")
