@@ -52,8 +52,12 @@ type session struct {
 }
 
 func (ses *session) alive(now time.Time) bool {
-	return !ses.ended && now.Sub(ses.authTime) < ssoMax && now.Sub(ses.used) < ssoIdle &&
-		ses.person.means(ses.mode).State != "revoked"
+	return ses.open(now) && now.Sub(ses.used) < ssoIdle
+}
+
+// open is alive but for the idle time, which tokens count for themselves.
+func (ses *session) open(now time.Time) bool {
+	return !ses.ended && now.Sub(ses.authTime) < ssoMax && ses.person.means(ses.mode).State != "revoked"
 }
 
 // A refusal says why an authorization request is refused. With a code it goes

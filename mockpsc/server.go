@@ -76,7 +76,8 @@ type Server struct {
 	tickets   map[string]*attempt // the same, by what the phone was shown
 	sessions  map[string]*session // SSO sessions, by sid
 	grants    map[string]*grant   // by authorization code
-	access    map[string]*grant   // by access token
+	access    map[string]issued   // by access token
+	refreshes map[string]issued   // by the refresh token's jti, those already spent too
 	requests  []*Request
 	lastSweep time.Time
 }
@@ -246,7 +247,8 @@ func (s *Server) reset() {
 	s.tickets = map[string]*attempt{}
 	s.sessions = map[string]*session{}
 	s.grants = map[string]*grant{}
-	s.access = map[string]*grant{}
+	s.access = map[string]issued{}
+	s.refreshes = map[string]issued{}
 	s.requests = nil
 }
 
@@ -436,7 +438,7 @@ func (s *Server) sweep() {
 	for code, g := range s.grants {
 		if now.Sub(g.issued) > 2*tokenTTL { // long enough to notice that a code comes back
 			delete(s.grants, code)
-			delete(s.access, g.accessToken)
 		}
 	}
+	s.sweepTokens(now)
 }

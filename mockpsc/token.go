@@ -28,39 +28,29 @@ type grant struct {
 	mode        authMode
 	faults      []Fault
 
-	spent       bool
-	accessToken string
-	expires     time.Time // of the access token
-	revoked     bool
+	spent   bool
+	refresh string // jti of the only refresh token that is still good
+	revoked bool   // and with it every token that came of it
 }
 
-// token exchanges an authorization code (RFC 6749, section 4.1.3), with
-// Keycloak's words where it refuses.
+// token exchanges an authorization code (RFC 6749, section 4.1.3) or a refresh
+// token, with Keycloak's words where it refuses.
 func (s *Server) token(a *answer, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
-		a.fail(http.StatusBadRequest, "invalid_request", "the form cannot be read")
-		return
-	}
-	form := r.PostForm // never the query: it ends up in logs
-	for name, values := range form {
-		if len(values) > 1 {
-			a.fail(http.StatusBadRequest, "invalid_request", "duplicated parameter "+name)
-			return
-		}
-	}
-	client := s.authenticate(a, r, form)
+	client, form := s.clientForm(a, r)
 	if client == nil {
 		return
 	}
-	a.belongsTo(client)
 	switch form.Get("grant_type") {
 	case "authorization_code":
+	case "refresh_token":
+		s.refresh(a, r, client, form)
+		return
 	case "":
 		a.fail(http.StatusBadRequest, "invalid_request", "Missing form parameter: grant_type")
 		return
 	default:
 		a.fail(http.StatusBadRequest, "unsupported_grant_type",
-			fmt.Sprintf("Unsupported grant_type: this mock answers authorization_code only, not %q", form.Get("grant_type")))
+			fmt.Sprintf("Unsupported grant_type: this mock answers authorization_code and refresh_token, not %q", form.Get("grant_type")))
 		return
 	}
 	g, problem := s.redeem(client, form)
@@ -68,32 +58,70 @@ func (s *Server) token(a *answer, r *http.Request) {
 		a.fail(http.StatusBadRequest, "invalid_grant", problem)
 		return
 	}
+	s.issueTokens(a, g, g.faults, "Code not valid") // if the code comes again while we sign
+}
+
+// issueTokens makes the three tokens of a grant and answers with them. If they
+// were taken back while they were being signed, late is what is said instead.
+func (s *Server) issueTokens(a *answer, g *grant, faults []Fault, late string) {
 	now := s.now()
 	accessToken := s.accessToken(g, now)
-	idToken := s.idToken(g, now, accessToken)
+	idToken := s.idToken(g, now, accessToken, faults)
+	jti := newUUID()
+
 	s.mu.Lock()
-	g.accessToken, g.expires = accessToken, now.Add(tokenTTL)
-	if g.revoked { // the code came a second time while we were signing
+	if g.revoked || g.session.ended {
+		if g.session.ended {
+			late = "Session not active"
+		}
 		s.mu.Unlock()
-		a.fail(http.StatusBadRequest, "invalid_grant", "Code not valid")
+		a.fail(http.StatusBadRequest, "invalid_grant", late)
 		return
 	}
-	s.access[accessToken] = g
+	// A refresh token never outlives the session. (Keycloak's; inferred.)
+	refreshExpires := now.Add(refreshTTL)
+	if end := g.session.authTime.Add(ssoMax); end.Before(refreshExpires) {
+		refreshExpires = end
+	}
+	g.refresh, g.session.used = jti, now
+	s.access[accessToken] = issued{g, now.Add(tokenTTL)}
+	s.refreshes[jti] = issued{g, refreshExpires}
 	s.mu.Unlock()
 
 	out := &outgoing{status: http.StatusOK, members: object{
 		{"access_token", accessToken},
 		{"expires_in", int(tokenTTL.Seconds())},
-		{"refresh_expires_in", int(refreshTTL.Seconds())},
-		{"refresh_token", s.refreshToken(g, now)},
+		{"refresh_expires_in", int(refreshExpires.Sub(now).Seconds())},
+		{"refresh_token", s.refreshToken(g, jti, now, refreshExpires)},
 		{"token_type", "Bearer"},
 		{"id_token", idToken},
 		{"not-before-policy", 0},
 		{"session_state", g.session.sid},
 		{"scope", g.scope},
 	}}
-	bend(g.faults, "token", out)
+	bend(faults, "token", out)
 	a.json(out.status, out.members.text())
+}
+
+// clientForm reads the form of a request by an application and proves which one
+// it is, or answers and returns nil.
+func (s *Server) clientForm(a *answer, r *http.Request) (*Client, url.Values) {
+	if err := r.ParseForm(); err != nil {
+		a.fail(http.StatusBadRequest, "invalid_request", "the form cannot be read")
+		return nil, nil
+	}
+	form := r.PostForm // never the query: it ends up in logs
+	for name, values := range form {
+		if len(values) > 1 {
+			a.fail(http.StatusBadRequest, "invalid_request", "duplicated parameter "+name)
+			return nil, nil
+		}
+	}
+	client := s.authenticate(a, r, form)
+	if client != nil {
+		a.belongsTo(client)
+	}
+	return client, form
 }
 
 // authenticate proves who the client is, by client_secret_basic or
@@ -174,7 +202,7 @@ func verifies(verifier, challenge string) bool {
 func (g *grant) acr() *string { return g.who.ACR[string(g.mode)] }
 
 // idToken writes all claims of a real one, in their order.
-func (s *Server) idToken(g *grant, now time.Time, accessToken string) string {
+func (s *Server) idToken(g *grant, now time.Time, accessToken string, faults []Fault) string {
 	half := sha256.Sum256([]byte(accessToken))
 	claims := object{
 		{"exp", now.Add(tokenTTL).Unix()},
@@ -201,7 +229,7 @@ func (s *Server) idToken(g *grant, now time.Time, accessToken string) string {
 		claims.del("acr")
 	}
 	out := &outgoing{alg: "RS256", kid: signingKey().kid, claims: claims, sign: signingKey().sign}
-	bend(g.faults, "id_token", out)
+	bend(faults, "id_token", out)
 	return compactJWS(out.alg, out.kid, out.claims, out.sign)
 }
 
@@ -232,13 +260,12 @@ func (s *Server) accessToken(g *grant, now time.Time) string {
 	return compactJWS("RS256", signingKey().kid, claims, signingKey().sign)
 }
 
-// refreshToken is opaque to clients: an HS256 JWT of Keycloak's own. The mock
-// does not take it back; see token.
-func (s *Server) refreshToken(g *grant, now time.Time) string {
+// refreshToken is opaque to clients: an HS256 JWT of Keycloak's own.
+func (s *Server) refreshToken(g *grant, jti string, now, expires time.Time) string {
 	return compactJWS("HS256", "refresh", object{
-		{"exp", now.Add(refreshTTL).Unix()},
+		{"exp", expires.Unix()},
 		{"iat", now.Unix()},
-		{"jti", newUUID()},
+		{"jti", jti},
 		{"iss", g.issuer},
 		{"aud", g.issuer},
 		{"sub", g.who.sub()},
