@@ -71,7 +71,7 @@ func TestMetadata(t *testing.T) {
 		}
 	})
 	t.Run("what is advertised and not imitated says so", func(t *testing.T) {
-		for _, path := range []string{"/token/introspect", "/revoke", "/ext/ciba/auth", "/ext/par/request"} {
+		for _, path := range []string{"/ext/ciba/auth", "/ext/par/request"} {
 			resp, text := submit(t, http.DefaultClient, issuer+"/protocol/openid-connect"+path)
 			if resp.StatusCode != http.StatusNotImplemented || !strings.Contains(text, `"error":"not_implemented"`) {
 				t.Errorf("%s: got %d %s", path, resp.StatusCode, text)

@@ -281,13 +281,15 @@ func (s *Server) routes() {
 	handle("POST "+phonePath+"{ticket}", s.phone)
 
 	handle("POST "+oidc+"/token", s.token)
+	handle("POST "+oidc+"/token/introspect", s.introspect)
+	handle("POST "+oidc+"/revoke", s.revoke)
 	handle("GET "+oidc+"/userinfo", s.userinfo)
 	handle("POST "+oidc+"/userinfo", s.userinfo)
 	handle("GET "+oidc+"/logout", s.logout)
 	handle("POST "+oidc+"/logout", s.logout)
 
 	for _, path := range []string{
-		"/token/introspect", "/revoke", "/ext/ciba/auth", "/auth/device", "/ext/par/request", "/login-status-iframe.html",
+		"/ext/ciba/auth", "/auth/device", "/ext/par/request", "/login-status-iframe.html",
 	} {
 		handle(oidc+path, s.notImitated)
 	}
