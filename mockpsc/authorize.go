@@ -249,7 +249,7 @@ func (s *Server) enough(ses *session, form url.Values) bool {
 		}
 	}
 	if hint := form.Get("id_token_hint"); hint != "" {
-		if h, err := readHint(hint); err != nil || h.Sub != ses.person.now.sub() {
+		if h, err := s.readHint(hint); err != nil || h.Sub != ses.person.now.sub() {
 			return false
 		}
 	}

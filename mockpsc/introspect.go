@@ -93,7 +93,7 @@ func (s *Server) revoke(a *answer, r *http.Request) {
 		a.fail(http.StatusBadRequest, "invalid_request", "Token not provided")
 		return
 	}
-	if _, err := readHint(token); err == nil {
+	if _, err := s.readHint(token); err == nil {
 		a.fail(http.StatusBadRequest, "unsupported_token_type", "Unsupported token type")
 		return
 	}

@@ -69,6 +69,7 @@ type Server struct {
 	once sync.Once
 	mux  *http.ServeMux
 	err  error // what Check found
+	keys keyring
 
 	mu        sync.Mutex
 	people    map[string]*person  // by persona id

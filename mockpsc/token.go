@@ -228,7 +228,8 @@ func (s *Server) idToken(g *grant, now time.Time, accessToken string, faults []F
 	if g.acr() == nil {
 		claims.del("acr")
 	}
-	out := &outgoing{alg: "RS256", kid: signingKey().kid, claims: claims, sign: signingKey().sign}
+	k := s.signing()
+	out := &outgoing{alg: "RS256", kid: k.kid, claims: claims, sign: k.sign, key: k}
 	bend(faults, "id_token", out)
 	return compactJWS(out.alg, out.kid, out.claims, out.sign)
 }
@@ -257,7 +258,8 @@ func (s *Server) accessToken(g *grant, now time.Time) string {
 		claims = append(claims, member{"authMode", string(g.mode)}, member{"auth_level", "1"})
 	}
 	claims = append(claims, member{"scope", g.scope}, member{"sid", g.session.sid})
-	return compactJWS("RS256", signingKey().kid, claims, signingKey().sign)
+	k := s.signing()
+	return compactJWS("RS256", k.kid, claims, k.sign)
 }
 
 // refreshToken is opaque to clients: an HS256 JWT of Keycloak's own.
