@@ -49,6 +49,7 @@ type session struct {
 	authTime time.Time
 	used     time.Time
 	ended    bool
+	parties  []party // whom its end concerns
 }
 
 func (ses *session) alive(now time.Time) bool {
@@ -272,7 +273,7 @@ func (s *Server) complete(a *answer, r *http.Request, at *attempt, p *person, mo
 		ses.mode, ses.authTime, ses.used = mode, now, now
 	} else {
 		if ses != nil && len(faults) == 0 {
-			ses.ended = true
+			s.end(ses)
 		}
 		ses = &session{
 			sid: newUUID(), secret: newHandle(), confirm: newHandle(),

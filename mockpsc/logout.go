@@ -79,10 +79,10 @@ func (s *Server) logout(a *answer, r *http.Request) {
 	client = s.client(h.Aud)
 	s.mu.Lock()
 	if ses := s.sessions[h.Sid]; ses != nil {
-		ses.ended = true
+		s.end(ses)
 	}
 	if ses := s.ssoSession(r); ses != nil && ses.person.now.sub() == h.Sub {
-		ses.ended = true // the same person, asked again since: no colleague must slip in
+		s.end(ses) // the same person, asked again since: no colleague must slip in
 	}
 	s.mu.Unlock()
 	s.signedOut(a, r, client)
@@ -95,7 +95,9 @@ func (s *Server) logoutWithoutHint(a *answer, r *http.Request, client *Client) {
 	confirm := ""
 	if ses != nil {
 		confirm = ses.confirm
-		ses.ended = confirmed
+		if confirmed {
+			s.end(ses)
+		}
 	}
 	s.mu.Unlock()
 	if confirmed {

@@ -89,6 +89,7 @@ func sameScope(form url.Values, granted string) bool {
 // does when it detaches the client from the session; the session and its other
 // clients go on. Called with s.mu held.
 func (s *Server) takeBack(ses *session, client *Client) {
+	ses.leaves(client)
 	for _, tokens := range []map[string]issued{s.access, s.refreshes} {
 		for _, t := range tokens {
 			if t.grant.session == ses && t.grant.client == client {

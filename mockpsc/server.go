@@ -71,6 +71,8 @@ type Server struct {
 	err  error // what Check found
 	keys keyring
 
+	telling telling
+
 	mu        sync.Mutex
 	people    map[string]*person  // by persona id
 	attempts  map[string]*attempt // sign-ins under way, by handle
@@ -92,6 +94,13 @@ type Client struct {
 	RedirectURIs   []string // compared character by character; http only on loopback hosts
 	PostLogoutURIs []string // likewise
 	StartURL       string   // where a person starts a sign-in at the application; optional, shown on the start page
+
+	// BackchannelLogoutURI is where the application is told that a session of
+	// which it has tokens has ended, by a sign-out or because somebody else
+	// signed in in the same browser: a logout_token is posted there, once
+	// (OpenID Connect Back-Channel Logout). PSC advertises this and nobody has
+	// seen it; empty, the default, is assumed to be PSC's way: nobody is told.
+	BackchannelLogoutURI string
 
 	anyLoopback bool // of the default client only
 }
@@ -176,6 +185,11 @@ func (s *Server) Check() error {
 		for _, uri := range slices.Concat(c.RedirectURIs, c.PostLogoutURIs) {
 			if err := checkReturnURI(uri); err != nil {
 				bad("client %q, address %q: %w", c.ID, uri, err)
+			}
+		}
+		if c.BackchannelLogoutURI != "" {
+			if err := checkLogoutURI(c.BackchannelLogoutURI); err != nil {
+				bad("client %q, BackchannelLogoutURI %q: %w", c.ID, c.BackchannelLogoutURI, err)
 			}
 		}
 		if c.StartURL != "" {

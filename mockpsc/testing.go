@@ -34,6 +34,7 @@ func NewServer(t testing.TB) *Server {
 	t.Cleanup(func() {
 		srv.Close()
 		<-served
+		s.hush()
 	})
 	return s
 }

@@ -84,6 +84,7 @@ func (s *Server) issueTokens(a *answer, g *grant, faults []Fault, late string) {
 		refreshExpires = end
 	}
 	g.refresh, g.session.used = jti, now
+	g.session.joins(g)
 	s.access[accessToken] = issued{g, now.Add(tokenTTL)}
 	s.refreshes[jti] = issued{g, refreshExpires}
 	s.mu.Unlock()
@@ -283,11 +284,15 @@ func (s *Server) refreshToken(g *grant, jti string, now, expires time.Time) stri
 // compactJWS signs claims in the compact form (RFC 7515, section 7.1), under a
 // header with Keycloak's odd spaces.
 func compactJWS(alg, kid string, claims object, sign func(string) []byte) string {
+	return compactTyped("JWT", alg, kid, claims, sign)
+}
+
+func compactTyped(typ, alg, kid string, claims object, sign func(string) []byte) string {
 	quotedKid, err := json.Marshal(kid)
 	if err != nil {
 		panic(err) // a string always marshals
 	}
-	header := `{"alg":"` + alg + `","typ" : "JWT","kid" : ` + string(quotedKid) + `}`
+	header := `{"alg":"` + alg + `","typ" : "` + typ + `","kid" : ` + string(quotedKid) + `}`
 	var b strings.Builder
 	b.WriteString(base64.RawURLEncoding.EncodeToString([]byte(header)))
 	b.WriteByte('.')
