@@ -267,19 +267,23 @@ func TestRefreshAfterTheSessionIsOver(t *testing.T) {
 
 // The conformance suite's oidcc-codereuse-30seconds, after a refresh.
 func TestCodeReuseTakesBackWhatARefreshGave(t *testing.T) {
-	rp, now := twoClients(t)
-	_, tok := rp.signIn(t, "dr-dupont")
-	code := rp.lastCallback().Get("code")
-	second := rp.refresh(t, tok.RefreshToken)
-	now.advance(30 * time.Second)
-	if got := rp.exchange(t, rp.form(code)); !got.refused(400, "invalid_grant", "Code not valid") {
-		t.Errorf("the reuse: %d %s", got.Status, got.Body)
-	}
-	if got := rp.refresh(t, second.RefreshToken); !got.refused(400, "invalid_grant", "Token is not active") {
-		t.Errorf("a refresh after the reuse: %d %s", got.Status, got.Body)
-	}
-	if status, _ := rp.userinfo(t, second.AccessToken); status != 401 {
-		t.Errorf("userinfo after the reuse: %d", status)
+	for _, wait := range []time.Duration{30 * time.Second, 20 * time.Minute} {
+		t.Run("after "+wait.String(), func(t *testing.T) {
+			rp, now := twoClients(t)
+			_, tok := rp.signIn(t, "dr-dupont")
+			code := rp.lastCallback().Get("code")
+			now.advance(wait)
+			second := rp.refresh(t, tok.RefreshToken)
+			if got := rp.exchange(t, rp.form(code)); !got.refused(400, "invalid_grant", "Code not valid") {
+				t.Errorf("the reuse: %d %s", got.Status, got.Body)
+			}
+			if got := rp.refresh(t, second.RefreshToken); !got.refused(400, "invalid_grant", "Token is not active") {
+				t.Errorf("a refresh after the reuse: %d %s", got.Status, got.Body)
+			}
+			if status, _ := rp.userinfo(t, second.AccessToken); status != 401 {
+				t.Errorf("userinfo after the reuse: %d", status)
+			}
+		})
 	}
 }
 

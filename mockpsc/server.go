@@ -452,10 +452,11 @@ func (s *Server) sweep() {
 			delete(s.sessions, sid)
 		}
 	}
+	s.sweepTokens(now)
 	for code, g := range s.grants {
-		if now.Sub(g.issued) > 2*tokenTTL { // long enough to notice that a code comes back
+		_, renewable := s.refreshes[g.refresh]
+		if now.Sub(g.issued) > 2*tokenTTL && !renewable { // long enough to notice that a code comes back
 			delete(s.grants, code)
 		}
 	}
-	s.sweepTokens(now)
 }
