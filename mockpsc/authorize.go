@@ -49,11 +49,16 @@ type session struct {
 	authTime time.Time
 	used     time.Time
 	ended    bool
+	parties  []party // whom its end concerns
 }
 
 func (ses *session) alive(now time.Time) bool {
-	return !ses.ended && now.Sub(ses.authTime) < ssoMax && now.Sub(ses.used) < ssoIdle &&
-		ses.person.means(ses.mode).State != "revoked"
+	return ses.open(now) && now.Sub(ses.used) < ssoIdle
+}
+
+// open is alive but for the idle time, which tokens count for themselves.
+func (ses *session) open(now time.Time) bool {
+	return !ses.ended && now.Sub(ses.authTime) < ssoMax && ses.person.means(ses.mode).State != "revoked"
 }
 
 // A refusal says why an authorization request is refused. With a code it goes
@@ -245,7 +250,7 @@ func (s *Server) enough(ses *session, form url.Values) bool {
 		}
 	}
 	if hint := form.Get("id_token_hint"); hint != "" {
-		if h, err := readHint(hint); err != nil || h.Sub != ses.person.now.sub() {
+		if h, err := s.readHint(hint); err != nil || h.Sub != ses.person.now.sub() {
 			return false
 		}
 	}
@@ -268,7 +273,7 @@ func (s *Server) complete(a *answer, r *http.Request, at *attempt, p *person, mo
 		ses.mode, ses.authTime, ses.used = mode, now, now
 	} else {
 		if ses != nil && len(faults) == 0 {
-			ses.ended = true
+			s.end(ses)
 		}
 		ses = &session{
 			sid: newUUID(), secret: newHandle(), confirm: newHandle(),

@@ -50,36 +50,15 @@ func (q *cibaRequest) path() string {
 	return phonePath + q.ticket.id
 }
 
-// postedForm reads the form of a request from one client to another, or answers
-// and returns nil. The query is never read: it ends up in logs.
-func postedForm(a *answer, r *http.Request) url.Values {
-	if err := r.ParseForm(); err != nil {
-		a.fail(http.StatusBadRequest, "invalid_request", "the form cannot be read")
-		return nil
-	}
-	for name, values := range r.PostForm {
-		if len(values) > 1 {
-			a.fail(http.StatusBadRequest, "invalid_request", "duplicated parameter "+name)
-			return nil
-		}
-	}
-	return r.PostForm
-}
-
 // ciba takes a backchannel authentication request (CIBA Core, section 7.1), in
 // poll mode. Assumed, because no answer of the real service is known: the words
 // of the refusals, and that somebody whose means does not work is refused at
 // once, with the 403 access_denied of section 13.
 func (s *Server) ciba(a *answer, r *http.Request) {
-	form := postedForm(a, r)
-	if form == nil {
-		return
-	}
-	client := s.authenticate(a, r, form)
+	client, form := s.clientForm(a, r)
 	if client == nil {
 		return
 	}
-	a.belongsTo(client)
 	if ref := checkCIBA(form); ref != nil {
 		a.fail(http.StatusBadRequest, ref.code, ref.rule)
 		return
@@ -175,7 +154,8 @@ func (s *Server) cibaToken(a *answer, r *http.Request, client *Client, form url.
 		a.fail(http.StatusBadRequest, code, text)
 		return
 	}
-	s.grantTokens(a, r, g)
+	g.thumbprint = client.boundTo(r)
+	s.issueTokens(a, g, nil, "Session not active")
 }
 
 // poll is called with s.mu held.

@@ -42,6 +42,17 @@
 // and read a claim, a misspelt name would be invisible. The people are JSON
 // documents, served byte for byte.
 //
+// # After the sign-in
+//
+// A refresh token gives three new tokens and is spent; it lives 30 minutes, and
+// no longer than the four hours of the session. Any declared client may
+// introspect a token; only its own client may revoke it. A session that somebody
+// ends is told to the applications that declare a BackchannelLogoutURI.
+// [Server.RotateKeys] changes the keys. The lifetimes and the members of an
+// introspection are the real service's; rotation, reuse, revocation, back-channel
+// logout and the words of a refusal are inferred from Keycloak, which it is
+// underneath.
+//
 // # What a refused authorization request gets
 //
 // An unknown client, an undeclared redirect_uri and a parameter given twice get

@@ -64,23 +64,19 @@ func (s *Server) apiCerts(a *answer, r *http.Request) {
 // and every scope is granted; aud is this server's issuer; the claims and their
 // order; no refresh token; actor_token, resource and audience are refused.
 func (s *Server) exchange(a *answer, r *http.Request) {
-	form := postedForm(a, r)
-	if form == nil {
-		return
-	}
-	client := s.authenticate(a, r, form)
+	client, form := s.clientForm(a, r)
 	if client == nil {
 		return
 	}
-	a.belongsTo(client)
 	if ref := checkExchange(form); ref != nil {
 		a.fail(http.StatusBadRequest, ref.code, ref.rule)
 		return
 	}
 	now := s.now()
 	s.mu.Lock()
-	g := s.access[form.Get("subject_token")]
-	alive := g != nil && !g.revoked && now.Before(g.expires) && !g.session.ended
+	known := s.access[form.Get("subject_token")]
+	g := known.grant
+	alive := g != nil && !g.revoked && now.Before(known.expires) && !g.session.ended
 	s.mu.Unlock()
 	if !alive { // RFC 8693, section 2.2.2: not invalid_grant
 		a.fail(http.StatusBadRequest, "invalid_request", "subject_token is no active access token of PSC")

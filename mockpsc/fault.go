@@ -35,6 +35,7 @@ type outgoing struct {
 	alg, kid string // id_token
 	claims   object
 	sign     func(string) []byte
+	key      key // the published one, whatever signs
 
 	status   int    // token, userinfo
 	members  object // token
@@ -175,7 +176,7 @@ var faults = []Fault{
 		Expect:  refuseToken,
 		bend: func(o *outgoing) {
 			o.alg = "HS256"
-			o.sign = func(text string) []byte { return hs256(signingKey().publicPEM(), text) }
+			o.sign = func(text string) []byte { return hs256(o.key.publicPEM(), text) }
 		}},
 
 	{Name: "other-sub", Where: "userinfo",

@@ -71,7 +71,7 @@ func TestMetadata(t *testing.T) {
 		}
 	})
 	t.Run("what is advertised and not imitated says so", func(t *testing.T) {
-		for _, path := range []string{"/token/introspect", "/revoke", "/ext/par/request"} {
+		for _, path := range []string{"/auth/device", "/ext/par/request"} {
 			resp, text := submit(t, http.DefaultClient, issuer+"/protocol/openid-connect"+path)
 			if resp.StatusCode != http.StatusNotImplemented || !strings.Contains(text, `"error":"not_implemented"`) {
 				t.Errorf("%s: got %d %s", path, resp.StatusCode, text)
@@ -174,7 +174,7 @@ func TestTokenEndpoint(t *testing.T) {
 		{name: "no secret", change: map[string]string{"client_secret": ""}, status: 401, err: "unauthorized_client"},
 		{name: "an unknown client", change: map[string]string{"client_id": "x"}, status: 401, err: "invalid_client"},
 		{name: "no grant type", change: map[string]string{"grant_type": ""}, status: 400, err: "invalid_request"},
-		{name: "a refresh", change: map[string]string{"grant_type": "refresh_token"}, status: 400, err: "unsupported_grant_type"},
+		{name: "a refresh without a refresh token", change: map[string]string{"grant_type": "refresh_token"}, status: 400, err: "invalid_request"},
 		{name: "a password", change: map[string]string{"grant_type": "password"}, status: 400, err: "unsupported_grant_type"},
 
 		{name: "a wrong verifier", change: map[string]string{"code_verifier": strings.Repeat("x", 43)}, status: 400, err: "invalid_grant"},

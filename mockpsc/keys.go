@@ -8,16 +8,14 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
 	"net/http"
 	"sync"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
 // The keys are made once per process and shared by its servers: RSA keys are
-// slow to make, and tests make many servers. They live in memory only.
+// slow to make, and tests make many servers. They live in memory only. A server
+// that rotates its keys has its own from then on.
 var (
 	signingKey    = sync.OnceValue(newKey)
 	encryptionKey = sync.OnceValue(newKey) // published, as Keycloak does; nothing is encrypted with it
@@ -69,19 +67,7 @@ func hs256(secret []byte, text string) []byte {
 	return mac.Sum(nil)
 }
 
-// certs publishes one key for signatures and one for encryption, as Keycloak does.
+// certs publishes the keys; see RotateKeys.
 func (s *Server) certs(a *answer, r *http.Request) {
-	a.json(http.StatusOK, publishedKeys())
+	a.json(http.StatusOK, s.publishedKeys())
 }
-
-var publishedKeys = sync.OnceValue(func() []byte {
-	sig, enc := signingKey(), encryptionKey()
-	body, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
-		{Key: &enc.private.PublicKey, KeyID: enc.kid, Algorithm: "RSA-OAEP", Use: "enc"},
-		{Key: &sig.private.PublicKey, KeyID: sig.kid, Algorithm: "RS256", Use: "sig"},
-	}})
-	if err != nil {
-		panic("mockpsc: publishing the keys: " + err.Error())
-	}
-	return body
-})

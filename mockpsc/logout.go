@@ -21,13 +21,18 @@ type hint struct {
 
 // readHint verifies the signature of an id_token_hint. Its age does not matter:
 // an ID token lives two minutes, a session four hours.
-func readHint(token string) (hint, error) {
+func (s *Server) readHint(token string) (hint, error) {
 	var h hint
 	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		return h, err
 	}
-	payload, err := jws.Verify(&signingKey().private.PublicKey)
+	var payload []byte
+	for _, k := range s.keysSince(ssoMax) { // former keys too: a rotation signs nobody out
+		if payload, err = jws.Verify(&k.signing.private.PublicKey); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return h, err
 	}
@@ -60,7 +65,7 @@ func (s *Server) logout(a *answer, r *http.Request) {
 		s.logoutWithoutHint(a, r, client)
 		return
 	}
-	h, err := readHint(token)
+	h, err := s.readHint(token)
 	if err == nil && h.Iss != s.issuer(r) {
 		err = errors.New("iss is not this issuer")
 	}
@@ -74,10 +79,10 @@ func (s *Server) logout(a *answer, r *http.Request) {
 	client = s.client(h.Aud)
 	s.mu.Lock()
 	if ses := s.sessions[h.Sid]; ses != nil {
-		ses.ended = true
+		s.end(ses)
 	}
 	if ses := s.ssoSession(r); ses != nil && ses.person.now.sub() == h.Sub {
-		ses.ended = true // the same person, asked again since: no colleague must slip in
+		s.end(ses) // the same person, asked again since: no colleague must slip in
 	}
 	s.mu.Unlock()
 	s.signedOut(a, r, client)
@@ -90,7 +95,9 @@ func (s *Server) logoutWithoutHint(a *answer, r *http.Request, client *Client) {
 	confirm := ""
 	if ses != nil {
 		confirm = ses.confirm
-		ses.ended = confirmed
+		if confirmed {
+			s.end(ses)
+		}
 	}
 	s.mu.Unlock()
 	if confirmed {

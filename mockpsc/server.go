@@ -74,6 +74,9 @@ type Server struct {
 	once sync.Once
 	mux  *http.ServeMux
 	err  error // what Check found
+	keys keyring
+
+	telling telling
 
 	mu        sync.Mutex
 	people    map[string]*person  // by persona id
@@ -81,7 +84,8 @@ type Server struct {
 	tickets   map[string]*attempt // the same, by what the phone was shown
 	sessions  map[string]*session // SSO sessions, by sid
 	grants    map[string]*grant   // by authorization code
-	access    map[string]*grant   // by access token
+	access    map[string]issued   // by access token
+	refreshes map[string]issued   // by the refresh token's jti, those already spent too
 	requests  []*Request
 	lastSweep time.Time
 
@@ -105,6 +109,13 @@ type Client struct {
 	RedirectURIs   []string // compared character by character; http only on loopback hosts
 	PostLogoutURIs []string // likewise
 	StartURL       string   // where a person starts a sign-in at the application; optional, shown on the start page
+
+	// BackchannelLogoutURI is where the application is told that a session of
+	// which it has tokens has ended, by a sign-out or because somebody else
+	// signed in in the same browser: a logout_token is posted there, once
+	// (OpenID Connect Back-Channel Logout). PSC advertises this and nobody has
+	// seen it; empty, the default, is assumed to be PSC's way: nobody is told.
+	BackchannelLogoutURI string
 
 	anyLoopback bool // of the default client only
 }
@@ -201,6 +212,11 @@ func (s *Server) Check() error {
 				bad("client %q, address %q: %w", c.ID, uri, err)
 			}
 		}
+		if c.BackchannelLogoutURI != "" {
+			if err := checkLogoutURI(c.BackchannelLogoutURI); err != nil {
+				bad("client %q, BackchannelLogoutURI %q: %w", c.ID, c.BackchannelLogoutURI, err)
+			}
+		}
 		if c.StartURL != "" {
 			if err := checkReturnURI(c.StartURL); err != nil {
 				bad("client %q, StartURL %q: %w", c.ID, c.StartURL, err)
@@ -271,8 +287,9 @@ func (s *Server) reset() {
 	s.tickets = map[string]*attempt{}
 	s.sessions = map[string]*session{}
 	s.grants = map[string]*grant{}
-	s.access = map[string]*grant{}
 	s.cibaRequests = nil
+	s.access = map[string]issued{}
+	s.refreshes = map[string]issued{}
 	s.requests = nil
 }
 
@@ -308,13 +325,15 @@ func (s *Server) routes() {
 
 	handle("POST "+oidc+"/token", s.token)
 	handle("POST "+oidc+"/ext/ciba/auth", s.ciba)
+	handle("POST "+oidc+"/token/introspect", s.introspect)
+	handle("POST "+oidc+"/revoke", s.revoke)
 	handle("GET "+oidc+"/userinfo", s.userinfo)
 	handle("POST "+oidc+"/userinfo", s.userinfo)
 	handle("GET "+oidc+"/logout", s.logout)
 	handle("POST "+oidc+"/logout", s.logout)
 
 	for _, path := range []string{
-		"/token/introspect", "/revoke", "/auth/device", "/ext/par/request", "/login-status-iframe.html",
+		"/auth/device", "/ext/par/request", "/login-status-iframe.html",
 	} {
 		handle(oidc+path, s.notImitated)
 	}
@@ -467,10 +486,11 @@ func (s *Server) sweep() {
 			delete(s.sessions, sid)
 		}
 	}
+	s.sweepTokens(now)
 	for code, g := range s.grants {
-		if now.Sub(g.issued) > 2*tokenTTL { // long enough to notice that a code comes back
+		_, renewable := s.refreshes[g.refresh]
+		if now.Sub(g.issued) > 2*tokenTTL && !renewable { // long enough to notice that a code comes back
 			delete(s.grants, code)
-			delete(s.access, g.accessToken)
 		}
 	}
 }

@@ -47,6 +47,7 @@ func serve(t testing.TB, config *tls.Config) *Server {
 	t.Cleanup(func() {
 		srv.Close()
 		<-served
+		s.hush()
 	})
 	return s
 }

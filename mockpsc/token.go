@@ -28,43 +28,33 @@ type grant struct {
 	mode        authMode
 	faults      []Fault
 
-	spent       bool
-	thumbprint  string // of the client's certificate; "" if it has a secret
-	accessToken string
-	expires     time.Time // of the access token
-	revoked     bool
+	thumbprint string // of the client's certificate; "" if it has a secret
+	spent      bool
+	refresh    string // jti of the only refresh token that is still good
+	revoked    bool   // and with it every token that came of it
 }
 
-// token exchanges an authorization code (RFC 6749, section 4.1.3), with
-// Keycloak's words where it refuses.
+// token exchanges an authorization code (RFC 6749, section 4.1.3) or a refresh
+// token, with Keycloak's words where it refuses.
 func (s *Server) token(a *answer, r *http.Request) {
-	if err := r.ParseForm(); err != nil {
-		a.fail(http.StatusBadRequest, "invalid_request", "the form cannot be read")
-		return
-	}
-	form := r.PostForm // never the query: it ends up in logs
-	for name, values := range form {
-		if len(values) > 1 {
-			a.fail(http.StatusBadRequest, "invalid_request", "duplicated parameter "+name)
-			return
-		}
-	}
-	client := s.authenticate(a, r, form)
+	client, form := s.clientForm(a, r)
 	if client == nil {
 		return
 	}
-	a.belongsTo(client)
 	switch form.Get("grant_type") {
 	case "authorization_code":
 	case cibaGrantType:
 		s.cibaToken(a, r, client, form)
+		return
+	case "refresh_token":
+		s.refresh(a, r, client, form)
 		return
 	case "":
 		a.fail(http.StatusBadRequest, "invalid_request", "Missing form parameter: grant_type")
 		return
 	default:
 		a.fail(http.StatusBadRequest, "unsupported_grant_type",
-			fmt.Sprintf("Unsupported grant_type: this mock answers authorization_code and CIBA only, not %q", form.Get("grant_type")))
+			fmt.Sprintf("Unsupported grant_type: this mock answers authorization_code, refresh_token and CIBA, not %q", form.Get("grant_type")))
 		return
 	}
 	g, problem := s.redeem(client, form)
@@ -72,39 +62,72 @@ func (s *Server) token(a *answer, r *http.Request) {
 		a.fail(http.StatusBadRequest, "invalid_grant", problem)
 		return
 	}
-	s.grantTokens(a, r, g)
+	g.thumbprint = client.boundTo(r)
+	s.issueTokens(a, g, g.faults, "Code not valid") // if the code comes again while we sign
 }
 
-// grantTokens answers with the tokens of a grant, bound to the certificate that
-// the client came with if it identifies itself so.
-func (s *Server) grantTokens(a *answer, r *http.Request, g *grant) {
-	g.thumbprint = g.client.boundTo(r)
+// issueTokens makes the three tokens of a grant and answers with them. If they
+// were taken back while they were being signed, late is what is said instead.
+func (s *Server) issueTokens(a *answer, g *grant, faults []Fault, late string) {
 	now := s.now()
 	accessToken := s.accessToken(g, now)
-	idToken := s.idToken(g, now, accessToken)
+	idToken := s.idToken(g, now, accessToken, faults)
+	jti := newUUID()
+
 	s.mu.Lock()
-	g.accessToken, g.expires = accessToken, now.Add(tokenTTL)
-	if g.revoked { // the code came a second time while we were signing
+	if g.revoked || g.session.ended {
+		if g.session.ended {
+			late = "Session not active"
+		}
 		s.mu.Unlock()
-		a.fail(http.StatusBadRequest, "invalid_grant", "Code not valid")
+		a.fail(http.StatusBadRequest, "invalid_grant", late)
 		return
 	}
-	s.access[accessToken] = g
+	// A refresh token never outlives the session. (Keycloak's; inferred.)
+	refreshExpires := now.Add(refreshTTL)
+	if end := g.session.authTime.Add(ssoMax); end.Before(refreshExpires) {
+		refreshExpires = end
+	}
+	g.refresh, g.session.used = jti, now
+	g.session.joins(g)
+	s.access[accessToken] = issued{g, now.Add(tokenTTL)}
+	s.refreshes[jti] = issued{g, refreshExpires}
 	s.mu.Unlock()
 
 	out := &outgoing{status: http.StatusOK, members: object{
 		{"access_token", accessToken},
 		{"expires_in", int(tokenTTL.Seconds())},
-		{"refresh_expires_in", int(refreshTTL.Seconds())},
-		{"refresh_token", s.refreshToken(g, now)},
+		{"refresh_expires_in", int(refreshExpires.Sub(now).Seconds())},
+		{"refresh_token", s.refreshToken(g, jti, now, refreshExpires)},
 		{"token_type", "Bearer"},
 		{"id_token", idToken},
 		{"not-before-policy", 0},
 		{"session_state", g.session.sid},
 		{"scope", g.scope},
 	}}
-	bend(g.faults, "token", out)
+	bend(faults, "token", out)
 	a.json(out.status, out.members.text())
+}
+
+// clientForm reads the form of a request by an application and proves which one
+// it is, or answers and returns nil.
+func (s *Server) clientForm(a *answer, r *http.Request) (*Client, url.Values) {
+	if err := r.ParseForm(); err != nil {
+		a.fail(http.StatusBadRequest, "invalid_request", "the form cannot be read")
+		return nil, nil
+	}
+	form := r.PostForm // never the query: it ends up in logs
+	for name, values := range form {
+		if len(values) > 1 {
+			a.fail(http.StatusBadRequest, "invalid_request", "duplicated parameter "+name)
+			return nil, nil
+		}
+	}
+	client := s.authenticate(a, r, form)
+	if client != nil {
+		a.belongsTo(client)
+	}
+	return client, form
 }
 
 // authenticate proves who the client is, by client_secret_basic or
@@ -192,7 +215,7 @@ func verifies(verifier, challenge string) bool {
 func (g *grant) acr() *string { return g.who.ACR[string(g.mode)] }
 
 // idToken writes all claims of a real one, in their order.
-func (s *Server) idToken(g *grant, now time.Time, accessToken string) string {
+func (s *Server) idToken(g *grant, now time.Time, accessToken string, faults []Fault) string {
 	half := sha256.Sum256([]byte(accessToken))
 	claims := object{
 		{"exp", now.Add(tokenTTL).Unix()},
@@ -219,8 +242,9 @@ func (s *Server) idToken(g *grant, now time.Time, accessToken string) string {
 		claims.del("acr")
 	}
 	g.dropNonce(&claims)
-	out := &outgoing{alg: "RS256", kid: signingKey().kid, claims: claims, sign: signingKey().sign}
-	bend(g.faults, "id_token", out)
+	k := s.signing()
+	out := &outgoing{alg: "RS256", kid: k.kid, claims: claims, sign: k.sign, key: k}
+	bend(faults, "id_token", out)
 	return compactJWS(out.alg, out.kid, out.claims, out.sign)
 }
 
@@ -252,16 +276,16 @@ func (s *Server) accessToken(g *grant, now time.Time) string {
 	if g.thumbprint != "" {
 		claims = append(claims, member{"cnf", map[string]string{"x5t#S256": g.thumbprint}})
 	}
-	return compactJWS("RS256", signingKey().kid, claims, signingKey().sign)
+	k := s.signing()
+	return compactJWS("RS256", k.kid, claims, k.sign)
 }
 
-// refreshToken is opaque to clients: an HS256 JWT of Keycloak's own. The mock
-// does not take it back; see token.
-func (s *Server) refreshToken(g *grant, now time.Time) string {
+// refreshToken is opaque to clients: an HS256 JWT of Keycloak's own.
+func (s *Server) refreshToken(g *grant, jti string, now, expires time.Time) string {
 	claims := object{
-		{"exp", now.Add(refreshTTL).Unix()},
+		{"exp", expires.Unix()},
 		{"iat", now.Unix()},
-		{"jti", newUUID()},
+		{"jti", jti},
 		{"iss", g.issuer},
 		{"aud", g.issuer},
 		{"sub", g.who.sub()},
@@ -279,11 +303,15 @@ func (s *Server) refreshToken(g *grant, now time.Time) string {
 // compactJWS signs claims in the compact form (RFC 7515, section 7.1), under a
 // header with Keycloak's odd spaces.
 func compactJWS(alg, kid string, claims object, sign func(string) []byte) string {
+	return compactTyped("JWT", alg, kid, claims, sign)
+}
+
+func compactTyped(typ, alg, kid string, claims object, sign func(string) []byte) string {
 	quotedKid, err := json.Marshal(kid)
 	if err != nil {
 		panic(err) // a string always marshals
 	}
-	header := `{"alg":"` + alg + `","typ" : "JWT","kid" : ` + string(quotedKid) + `}`
+	header := `{"alg":"` + alg + `","typ" : "` + typ + `","kid" : ` + string(quotedKid) + `}`
 	var b strings.Builder
 	b.WriteString(base64.RawURLEncoding.EncodeToString([]byte(header)))
 	b.WriteByte('.')

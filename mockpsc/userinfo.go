@@ -21,11 +21,12 @@ func (s *Server) userinfo(a *answer, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	g := s.access[bearer]
+	known := s.access[bearer]
+	g := known.grant
 	problem := "Token verification failed"
 	if g != nil {
 		switch {
-		case g.revoked || !s.now().Before(g.expires):
+		case g.revoked || !s.now().Before(known.expires):
 		case g.session.ended:
 			problem = "User session not found or doesn't have client attached on it"
 		case g.thumbprint != "" && g.thumbprint != thumbprint(r): // RFC 8705, section 3

@@ -1,0 +1,137 @@
+package mockpsc
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	tellTimeout    = 3 * time.Second // for one application to answer
+	logoutTokenTTL = 2 * time.Minute // OpenID Connect Back-Channel Logout, section 4: at most two minutes
+	logoutEvent    = "http://schemas.openid.net/event/backchannel-logout"
+)
+
+// A party is an application that has been given tokens of a session.
+type party struct {
+	client *Client
+	issuer string
+	sub    string // as the application knows the person
+}
+
+// joins notes that an application has tokens of the session. Called with
+// Server.mu held.
+func (ses *session) joins(g *grant) {
+	ses.leaves(g.client)
+	ses.parties = append(ses.parties, party{g.client, g.issuer, g.who.sub()})
+}
+
+// leaves is the contrary of joins.
+func (ses *session) leaves(client *Client) {
+	var others []party
+	for _, p := range ses.parties {
+		if p.client != client {
+			others = append(others, p)
+		}
+	}
+	ses.parties = others
+}
+
+// end ends a session because somebody wants it so, and tells the applications
+// that have tokens of it, in the background: the person never waits for them.
+// Time alone ends a session without a word, as at Keycloak (inferred). Called
+// with s.mu held.
+func (s *Server) end(ses *session) {
+	now := s.now()
+	over := ses.ended || now.Sub(ses.authTime) >= ssoMax || now.Sub(ses.used) >= ssoIdle
+	ses.ended = true
+	if over || s.telling.stopped {
+		return
+	}
+	if s.telling.ctx == nil {
+		s.telling.ctx, s.telling.cancel = context.WithCancel(context.Background())
+	}
+	ctx := s.telling.ctx
+	for _, p := range ses.parties {
+		if p.client.BackchannelLogoutURI != "" {
+			s.telling.underway.Go(func() { p.tell(ctx, s.logoutToken(p, ses.sid, now)) })
+		}
+	}
+}
+
+// telling is what is on its way to applications. All but underway is guarded by
+// Server.mu.
+type telling struct {
+	ctx      context.Context
+	cancel   context.CancelFunc
+	stopped  bool
+	underway sync.WaitGroup
+}
+
+// hush stops telling applications, now and from now on.
+func (s *Server) hush() {
+	s.mu.Lock()
+	s.telling.stopped = true
+	if s.telling.cancel != nil {
+		s.telling.cancel()
+	}
+	s.mu.Unlock()
+	s.telling.underway.Wait()
+}
+
+// logoutToken says that a session is over (OpenID Connect Back-Channel Logout,
+// section 2.4). The claim typ is Keycloak's.
+func (s *Server) logoutToken(p party, sid string, now time.Time) string {
+	k := s.signing()
+	return compactTyped("logout+jwt", "RS256", k.kid, object{
+		{"iat", now.Unix()},
+		{"exp", now.Add(logoutTokenTTL).Unix()},
+		{"jti", newUUID()},
+		{"iss", p.issuer},
+		{"aud", p.client.ID},
+		{"sub", p.sub},
+		{"typ", "Logout"},
+		{"sid", sid},
+		{"events", map[string]struct{}{logoutEvent: {}}},
+	}, k.sign)
+}
+
+// tell posts a logout token. What comes of it changes nothing here: there is one
+// try, and an application that misses it hears nothing more.
+func (p party) tell(ctx context.Context, logoutToken string) {
+	form := url.Values{"logout_token": {logoutToken}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.client.BackchannelLogoutURI, strings.NewReader(form.Encode()))
+	if err != nil {
+		return // Check has read the address
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if resp, err := teller.Do(req); err == nil {
+		resp.Body.Close()
+	}
+}
+
+// teller keeps no connection, so that nothing is left when a server stops.
+var teller = &http.Client{
+	Timeout:       tellTimeout,
+	Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// checkLogoutURI is milder than checkReturnURI: between two containers there is
+// no loopback, and a logout token opens nothing.
+func checkLogoutURI(uri string) error {
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
+		return errors.New("an absolute http or https URL is required")
+	case u.User != nil:
+		return errors.New("a URL with a user name is refused")
+	case strings.Contains(uri, "#"):
+		return errors.New("it has no fragment (OpenID Connect Back-Channel Logout, section 2.2)")
+	}
+	return nil
+}
