@@ -107,6 +107,9 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 		a.redirect(at.refuse(ref.code, ref.rule))
 		return
 	}
+	if s.zeroTouch(a, r, at) {
+		return
+	}
 	if s.answerFromSSO(a, r, at) {
 		return
 	}

@@ -66,6 +66,15 @@ type Server struct {
 	// screenshots and demonstrations. The default shows it.
 	HidePersonas bool
 
+	// Auto signs people in without a page, for programs. It is a persona, such
+	// as "dr-dupont" or "dr-dupont/card": whoever asks is signed in as that one.
+	// Or it is "login_hint": who is named by the request's login_hint, as a
+	// persona or by an identifier, is signed in; an unknown one is refused on a
+	// page for the developer, and a request without a hint is shown the sign-in
+	// page. prompt=none is answered as ever: with login_required if nobody is
+	// signed in. The default shows the sign-in page.
+	Auto string
+
 	once sync.Once
 	mux  *http.ServeMux
 	err  error // what Check found
@@ -155,6 +164,9 @@ func (s *Server) Check() error {
 		case realServiceHost(u.Hostname()):
 			bad("invalid Issuer %q: a mock must never be mistaken for the real service; use a host of your own", s.Issuer)
 		}
+	}
+	if err := s.checkAuto(); err != nil {
+		errs = append(errs, err)
 	}
 	seen := map[string]bool{}
 	for _, c := range s.Clients {

@@ -69,19 +69,14 @@ func (s *Server) signInDoor(a *answer, r *http.Request) {
 		s.refusePage(a, r, at.client, refusal{rule: "unknown persona '" + id + "'; known: " + personaIDs(), key: "door_persona", args: []string{"x", orDash(id)}})
 		return
 	}
-	mode := p.defaultMode()
-	switch means {
-	case "ecps":
-		mode = byPhone
-	case "card":
-		mode = byCard
-	}
+	mode := p.chosenMode(means)
 	if state := p.means(mode).State; !p.means(mode).Works() {
+		why := p.cannot(id, mode)
 		s.mu.Unlock()
 		if mode == byCard {
 			r.Form.Set("means", "card")
 		}
-		a.explain("the " + map[authMode]string{byPhone: "e-CPS", byCard: "card"}[mode] + " of " + id + " is in state " + state)
+		a.explain(why)
 		s.signInPage(a, r, at, notice{Key: stateKey(mode, state)})
 		return
 	}

@@ -56,6 +56,9 @@ func NewServer(t testing.TB) *Server {
 // mock's page.
 func (s *Server) SignIn(c *http.Client, loginURL, persona string, faults ...string) (*http.Response, error) {
 	s.once.Do(s.init)
+	if s.Auto != "" && s.Auto != autoHint {
+		return nil, fmt.Errorf("mockpsc: sign-in: Auto is %q, so that nobody is asked who he is; ask for the page itself", s.Auto)
+	}
 	persona, means, _ := strings.Cut(persona, "/")
 	s.mu.Lock()
 	known := s.people[persona] != nil

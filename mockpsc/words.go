@@ -216,6 +216,8 @@ var words = map[string][2]string{
 	"a8_acr":        {"`acr_values=eidas1` est obligatoire. Reçu : `{x}`. (« acr=eidas1 » est une coquille fréquente.)", "`acr_values=eidas1` is required. Received: `{x}`. (“acr=eidas1” is a frequent slip.)"},
 	"a8_missing":    {"`{x}` est obligatoire et absent.", "`{x}` is required and missing."},
 	"a8_duplicate":  {"Paramètre `{x}` présent deux fois.", "Parameter `{x}` is present twice."},
+	"auto_unknown":  {"`login_hint` « `{x}` » : aucun personnage du simulateur ne porte ce nom ni cet identifiant. Personnages : `{liste}`.", "`login_hint` “`{x}`”: no persona of the simulator has this name or identifier. Personas: `{liste}`."},
+	"auto_means":    {"Connexion automatique impossible : `{x}`.", "Automatic sign-in is not possible: `{x}`."},
 	"a8_unreadable": {"Les paramètres de la demande sont illisibles.", "The parameters of the request cannot be read."},
 
 	// A9

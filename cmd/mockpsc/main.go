@@ -2,7 +2,7 @@
 // Connect provider for the development, test and demonstration of applications
 // that health professionals sign in to. It needs no network and no account.
 //
-//	mockpsc [-addr 127.0.0.1:9090] [-client id:secret:redirect_uri[,post_logout_uri]]... [-issuer URL]
+//	mockpsc [-addr 127.0.0.1:9090] [-client id:secret:redirect_uri[,post_logout_uri]]... [-issuer URL] [-auto PERSONA]
 //
 // Without -client there is one application, carelink / carelink-secret, whose
 // addresses may be any on this machine. A client named by several -client has
@@ -47,6 +47,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	addr := flags.String("addr", "127.0.0.1:9090", "`host:port` to listen on; other than loopback needs -issuer")
 	issuer := flags.String("issuer", "", "issuer `URL`, scheme://host/auth/realms/esante-wallet, by which browsers and applications reach the mock (default: from the Host of each request, loopback only)")
 	flags.Var(&clients, "client", "application, `id:secret:redirect_uri[,post_logout_uri]`; repeatable")
+	auto := flags.String("auto", "", "sign everybody in at once as this `persona`, such as dr-dupont or dr-dupont/card; or login_hint: as whom the request's login_hint names")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -61,7 +62,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return fmt.Errorf("mockpsc: -addr %s is not a loopback address: anybody on the network could sign in as anybody. "+
 			"If that is what you want, say under which address it is reached: -issuer http://<host>:<port>/auth/realms/esante-wallet", *addr)
 	}
-	mock := &mockpsc.Server{Issuer: *issuer, Clients: clients}
+	mock := &mockpsc.Server{Issuer: *issuer, Clients: clients, Auto: *auto}
 	if err := mock.Check(); err != nil {
 		return err
 	}
@@ -76,6 +77,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		*issuer = "http://" + listener.Addr().String() + "/auth/realms/esante-wallet"
 	}
 	banner(stdout, *issuer, clients)
+
+	if *auto != "" {
+		fmt.Fprintf(stdout, "Connexion automatique        %s\n", *auto)
+	}
 
 	srv := &http.Server{
 		Handler:           mock,
