@@ -35,8 +35,9 @@ type attempt struct {
 	lang        string // ui_locales, if it names a language we have
 
 	ticket ticket
-	card   *person // whose card is in the reader
-	done   string  // where the browser was sent, once it is over
+	card   *person  // whose card is in the reader
+	ask    *session // who is asked whether to go on; nil: nobody
+	done   string   // where the browser was sent, once it is over
 }
 
 // A session is an SSO session: a browser that need not say again who it is.
@@ -108,6 +109,9 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 		return
 	}
 	if s.zeroTouch(a, r, at) {
+		return
+	}
+	if s.askToGoOn(a, r, at) {
 		return
 	}
 	if s.answerFromSSO(a, r, at) {

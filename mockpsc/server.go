@@ -66,6 +66,11 @@ type Server struct {
 	// screenshots and demonstrations. The default shows it.
 	HidePersonas bool
 
+	// ConfirmSSO asks a person who is signed in already whether to go on to the
+	// next application, so that nobody goes on as a colleague on a shared
+	// computer. Whether the real service asks is not known; the default goes on.
+	ConfirmSSO bool
+
 	// Auto signs people in without a page, for programs. It is a persona, such
 	// as "dr-dupont" or "dr-dupont/card": whoever asks is signed in as that one.
 	// Or it is "login_hint": who is named by the request's login_hint, as a
@@ -286,6 +291,8 @@ func (s *Server) routes() {
 	handle("GET /auth/status", s.status)
 	handle("GET /auth/card", s.card)
 	handle("POST /auth/card", s.card)
+	handle("GET /auth/confirm", s.confirm)
+	handle("POST /auth/confirm", s.confirm)
 	handle("POST /auth/cancel", s.cancel)
 	handle("GET "+phonePath+"{ticket}", s.phone)
 	handle("POST "+phonePath+"{ticket}", s.phone)

@@ -207,6 +207,13 @@ var words = map[string][2]string{
 	"card_revoked": {"Cette carte a été déclarée perdue ou volée. Elle ne permet plus de se connecter.", "This card was reported lost or stolen. It can no longer be used to sign in."},
 	"card_removed": {"La carte a été retirée. Réinsérez-la et recommencez.", "The card was removed. Put it back and try again."},
 
+	// A7
+	"confirm":      {"Connexion", "Sign-in"},
+	"confirm_text": {"Bonjour **{login}**, confirmez-vous vouloir accéder à **{service}** avec votre compte **{identifiant}** ?", "Hello **{login}**, do you confirm that you want to access **{service}** with your account **{identifiant}**?"},
+	"confirm_no":   {"Rejeter", "Reject"},
+	"confirm_yes":  {"Confirmer", "Confirm"},
+	"confirm_note": {"Ce n'est pas votre compte ? Choisissez « Rejeter », puis identifiez-vous avec vos propres moyens.", "This is not your account? Choose “Reject”, then identify yourself by your own means."},
+
 	// A8
 	"a8":            {"Connexion impossible", "Sign-in not possible"},
 	"a8_text":       {"L'application qui vous a envoyé ici n'a pas pu être reconnue. Vous n'y êtes pour rien : prévenez son éditeur.", "The application that sent you here could not be recognised. It is not your fault: tell its maker."},
@@ -216,8 +223,8 @@ var words = map[string][2]string{
 	"a8_acr":        {"`acr_values=eidas1` est obligatoire. Reçu : `{x}`. (« acr=eidas1 » est une coquille fréquente.)", "`acr_values=eidas1` is required. Received: `{x}`. (“acr=eidas1” is a frequent slip.)"},
 	"a8_missing":    {"`{x}` est obligatoire et absent.", "`{x}` is required and missing."},
 	"a8_duplicate":  {"Paramètre `{x}` présent deux fois.", "Parameter `{x}` is present twice."},
-	"auto_unknown":  {"`login_hint` « `{x}` » : aucun personnage du simulateur ne porte ce nom ni cet identifiant. Personnages : `{liste}`.", "`login_hint` “`{x}`”: no persona of the simulator has this name or identifier. Personas: `{liste}`."},
-	"auto_means":    {"Connexion automatique impossible : `{x}`.", "Automatic sign-in is not possible: `{x}`."},
+	"auto_unknown":  {"`login_hint` « `{x}` » : aucun personnage du simulateur ne porte ce nom ni cet identifiant. Personnages : `{liste}`.", "`login_hint` “`{x}`”: no persona of the simulator has this name or identifier. Personas: `{liste}`."},
+	"auto_means":    {"Connexion automatique impossible : `{x}`.", "Automatic sign-in is not possible: `{x}`."},
 	"a8_unreadable": {"Les paramètres de la demande sont illisibles.", "The parameters of the request cannot be read."},
 
 	// A9

@@ -48,6 +48,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	issuer := flags.String("issuer", "", "issuer `URL`, scheme://host/auth/realms/esante-wallet, by which browsers and applications reach the mock (default: from the Host of each request, loopback only)")
 	flags.Var(&clients, "client", "application, `id:secret:redirect_uri[,post_logout_uri]`; repeatable")
 	auto := flags.String("auto", "", "sign everybody in at once as this `persona`, such as dr-dupont or dr-dupont/card; or login_hint: as whom the request's login_hint names")
+	confirmSSO := flags.Bool("confirm-sso", false, "ask a person who is signed in already whether to go on to the next application")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return fmt.Errorf("mockpsc: -addr %s is not a loopback address: anybody on the network could sign in as anybody. "+
 			"If that is what you want, say under which address it is reached: -issuer http://<host>:<port>/auth/realms/esante-wallet", *addr)
 	}
-	mock := &mockpsc.Server{Issuer: *issuer, Clients: clients, Auto: *auto}
+	mock := &mockpsc.Server{Issuer: *issuer, Clients: clients, Auto: *auto, ConfirmSSO: *confirmSSO}
 	if err := mock.Check(); err != nil {
 		return err
 	}
