@@ -11,20 +11,20 @@ import (
 const autoHint = "login_hint"
 
 // checkAuto refuses a persona that nobody knows, or who could never sign in.
-func (s *Server) checkAuto() error {
+func (s *Server) checkAuto(docs []*document) error {
 	if s.Auto == "" || s.Auto == autoHint {
 		return nil
 	}
 	id, means, _ := strings.Cut(s.Auto, "/")
-	i := slices.IndexFunc(roster(), func(d *document) bool { return d.ID == id })
+	i := slices.IndexFunc(docs, func(d *document) bool { return d.ID == id })
 	switch {
 	case i < 0:
-		return fmt.Errorf("mockpsc: invalid Auto %q: no such persona; known: %s; or %q", s.Auto, personaIDs(), autoHint)
+		return fmt.Errorf("mockpsc: invalid Auto %q: no such persona; known: %s; or %q", s.Auto, personaIDs(docs), autoHint)
 	case strings.Contains(s.Auto, "/") && means != "ecps" && means != "card":
 		return fmt.Errorf("mockpsc: invalid Auto %q: unknown means %q: ecps or card", s.Auto, means)
 	}
 	p := new(person)
-	p.become(&roster()[i].situation)
+	p.become(&docs[i].situation)
 	if mode := p.chosenMode(means); !p.means(mode).Works() {
 		return fmt.Errorf("mockpsc: invalid Auto %q: %s", s.Auto, p.cannot(id, mode))
 	}
@@ -53,7 +53,7 @@ func (s *Server) zeroTouch(a *answer, r *http.Request, at *attempt) bool {
 	}
 	if p == nil {
 		s.mu.Unlock()
-		list := personaIDs()
+		list := personaIDs(s.docs)
 		s.refusePage(a, r, at.client, refusal{
 			rule: fmt.Sprintf("login_hint %q names no persona; known: %s", who, list),
 			key:  "auto_unknown", args: []string{"x", who, "liste", list},

@@ -163,7 +163,7 @@ func (v *view) ofTicket(s *Server, at *attempt) {
 func (s *Server) peopleViews(hint string) []personView {
 	hinted := s.find(hint)
 	var list []personView
-	for _, d := range roster() {
+	for _, d := range s.docs {
 		p := s.people[d.ID]
 		pv := personView{
 			ID: d.ID, Name: p.now.Name, Profession: p.now.Profession, Place: p.now.Place, NationalID: p.now.NationalID,

@@ -3,6 +3,7 @@ package mockpsc
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -66,6 +67,12 @@ type Server struct {
 	// screenshots and demonstrations. The default shows it.
 	HidePersonas bool
 
+	// PersonaFiles holds the documents of more people: every *.json at its root,
+	// in the form of mockpsc/personas in this module. One whose id is that of a
+	// built-in persona takes that one's place; the others come after them. A bad
+	// document is a fault of the configuration; see Check.
+	PersonaFiles fs.FS
+
 	// ConfirmSSO asks a person who is signed in already whether to go on to the
 	// next application, so that nobody goes on as a colleague on a shared
 	// computer. Whether the real service asks is not known; the default goes on.
@@ -82,7 +89,8 @@ type Server struct {
 
 	once sync.Once
 	mux  *http.ServeMux
-	err  error // what Check found
+	err  error       // what Check found
+	docs []*document // the people, in order
 
 	mu        sync.Mutex
 	people    map[string]*person  // by persona id
@@ -170,7 +178,9 @@ func (s *Server) Check() error {
 			bad("invalid Issuer %q: a mock must never be mistaken for the real service; use a host of your own", s.Issuer)
 		}
 	}
-	if err := s.checkAuto(); err != nil {
+	if docs, err := s.documents(); err != nil {
+		errs = append(errs, err)
+	} else if err := s.checkAuto(docs); err != nil {
 		errs = append(errs, err)
 	}
 	seen := map[string]bool{}
@@ -224,7 +234,7 @@ func (s *Server) Change(persona, change string) error {
 	defer s.mu.Unlock()
 	p, ok := s.people[persona]
 	if !ok {
-		return fmt.Errorf("mockpsc: unknown persona %q; known: %s", persona, personaIDs())
+		return fmt.Errorf("mockpsc: unknown persona %q; known: %s", persona, personaIDs(s.docs))
 	}
 	for _, then := range p.original.Then {
 		if then.ID == change {
@@ -246,6 +256,9 @@ func (s *Server) Reset() {
 
 func (s *Server) init() {
 	s.err = s.Check()
+	if s.docs, _ = s.documents(); s.docs == nil { // a fault, which Check has found
+		s.docs = roster()
+	}
 	s.mux = http.NewServeMux()
 	s.routes()
 	s.reset()
@@ -254,7 +267,7 @@ func (s *Server) init() {
 
 func (s *Server) reset() {
 	s.people = map[string]*person{}
-	for _, d := range roster() {
+	for _, d := range s.docs {
 		p := &person{original: d}
 		p.become(&d.situation)
 		s.people[d.ID] = p

@@ -64,7 +64,7 @@ func (s *Server) SignIn(c *http.Client, loginURL, persona string, faults ...stri
 	known := s.people[persona] != nil
 	s.mu.Unlock()
 	if !known {
-		return nil, fmt.Errorf("mockpsc: unknown persona %q; known: %s", persona, personaIDs())
+		return nil, fmt.Errorf("mockpsc: unknown persona %q; known: %s", persona, personaIDs(s.docs))
 	}
 	if _, err := findFaults(faults); err != nil {
 		return nil, err

@@ -2,7 +2,7 @@
 // Connect provider for the development, test and demonstration of applications
 // that health professionals sign in to. It needs no network and no account.
 //
-//	mockpsc [-addr 127.0.0.1:9090] [-client id:secret:redirect_uri[,post_logout_uri]]... [-issuer URL] [-auto PERSONA]
+//	mockpsc [-addr 127.0.0.1:9090] [-client id:secret:redirect_uri[,post_logout_uri]]... [-issuer URL] [-auto PERSONA] [-personas DIR]
 //
 // Without -client there is one application, carelink / carelink-secret, whose
 // addresses may be any on this machine. A client named by several -client has
@@ -47,6 +47,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	addr := flags.String("addr", "127.0.0.1:9090", "`host:port` to listen on; other than loopback needs -issuer")
 	issuer := flags.String("issuer", "", "issuer `URL`, scheme://host/auth/realms/esante-wallet, by which browsers and applications reach the mock (default: from the Host of each request, loopback only)")
 	flags.Var(&clients, "client", "application, `id:secret:redirect_uri[,post_logout_uri]`; repeatable")
+	personas := flags.String("personas", "", "`directory` of more people: *.json in the form of mockpsc/personas; who has the id of a built-in persona replaces that one")
 	auto := flags.String("auto", "", "sign everybody in at once as this `persona`, such as dr-dupont or dr-dupont/card; or login_hint: as whom the request's login_hint names")
 	confirmSSO := flags.Bool("confirm-sso", false, "ask a person who is signed in already whether to go on to the next application")
 	if err := flags.Parse(args); err != nil {
@@ -64,6 +65,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 			"If that is what you want, say under which address it is reached: -issuer http://<host>:<port>/auth/realms/esante-wallet", *addr)
 	}
 	mock := &mockpsc.Server{Issuer: *issuer, Clients: clients, Auto: *auto, ConfirmSSO: *confirmSSO}
+	if *personas != "" {
+		mock.PersonaFiles = os.DirFS(*personas)
+	}
 	if err := mock.Check(); err != nil {
 		return err
 	}
@@ -77,7 +81,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if *issuer == "" {
 		*issuer = "http://" + listener.Addr().String() + "/auth/realms/esante-wallet"
 	}
-	banner(stdout, *issuer, clients)
+	banner(stdout, *issuer, clients, mock.Personas())
 
 	if *auto != "" {
 		fmt.Fprintf(stdout, "Connexion automatique        %s\n", *auto)
@@ -108,7 +112,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 }
 
 // banner tells how to plug an application in, and who can sign in.
-func banner(w io.Writer, issuer string, clients []mockpsc.Client) {
+func banner(w io.Writer, issuer string, clients []mockpsc.Client, people []mockpsc.Persona) {
 	client := mockpsc.Client{ID: "carelink", Secret: "carelink-secret"}
 	fmt.Fprintf(w, "Pro Santé Connect (simulé)   %s/\n", strings.TrimSuffix(issuer, "/auth/realms/esante-wallet"))
 	fmt.Fprintf(w, "Émetteur                     %s\n", issuer)
@@ -126,7 +130,7 @@ func banner(w io.Writer, issuer string, clients []mockpsc.Client) {
 		issuer, issuer, client.ID, client.Secret)
 	fmt.Fprintf(w, "\nQui peut se connecter :\n")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, p := range mockpsc.Personas() {
+	for _, p := range people {
 		fmt.Fprintf(table, "  %s\t%s\t%s\t%s, %s\n", p.ID, means("e-CPS", p.ECPS), means("carte", p.Card), p.Name, p.Profession)
 	}
 	table.Flush()
