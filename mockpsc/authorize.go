@@ -37,6 +37,7 @@ type attempt struct {
 	ticket ticket
 	card   *person  // whose card is in the reader
 	ask    *session // who is asked whether to go on; nil: nobody
+	guest  *person  // likewise, after a sign-in at the hospital
 	done   string   // where the browser was sent, once it is over
 }
 
@@ -125,6 +126,9 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 	s.mu.Lock()
 	s.attempts[at.id] = at
 	s.mu.Unlock()
+	if s.hinted(a, r, at) {
+		return
+	}
 	s.signInPage(a, r, at, notice{})
 }
 

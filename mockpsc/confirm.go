@@ -31,18 +31,22 @@ func (s *Server) askToGoOn(a *answer, r *http.Request, at *attempt) bool {
 	s.mu.Lock()
 	s.attempts[at.id] = at
 	s.mu.Unlock()
-	s.confirmPage(a, r, at, ses.person)
+	s.confirmPage(a, r, at, ses.person, false)
 	return true
 }
 
-// confirmPage asks a person whom the mock knows already whether to go on.
-func (s *Server) confirmPage(a *answer, r *http.Request, at *attempt, p *person) {
+// confirmPage asks a person whom the mock knows already, or whom the hospital
+// has just named, whether to go on.
+func (s *Server) confirmPage(a *answer, r *http.Request, at *attempt, p *person, guest bool) {
 	v := s.view(a, r, "confirm")
 	v.Heading = "confirm"
 	v.ofAttempt(at)
 	v.Self = "/auth/confirm?attempt=" + url.QueryEscape(at.id)
 	s.mu.Lock()
 	v.Person, v.Identifier = p.now.Name, p.now.NationalID
+	if guest {
+		v.Person = p.original.ID + hospitalDomain
+	}
 	s.mu.Unlock()
 	a.page(http.StatusOK, v)
 }
@@ -57,19 +61,26 @@ func (s *Server) confirm(a *answer, r *http.Request) {
 	location := "/auth?attempt=" + url.QueryEscape(at.id)
 	s.mu.Lock()
 	ses := s.ssoSession(r)
-	pending := ses != nil && ses == at.ask
+	guest := at.guest
+	pending := guest != nil || ses != nil && ses == at.ask
 	switch {
 	case !pending || r.Method == http.MethodPost && r.PostForm.Get("answer") == "no":
-		at.ask = nil // the session itself lives on, until somebody else signs in
+		at.ask, at.guest = nil, nil // the session itself lives on, until somebody else signs in
 	case r.Method == http.MethodPost && r.PostForm.Get("answer") == "yes":
-		if at.done == "" { // else a double click
+		if guest != nil {
+			s.complete(a, r, at, guest, byDelegation, nil)
+		} else if at.done == "" { // else a double click
 			ses.used = s.now()
 			at.done = s.issueCode(at, ses, nil)
 		}
 		location = at.done
 	default:
 		s.mu.Unlock()
-		s.confirmPage(a, r, at, ses.person)
+		if guest != nil {
+			s.confirmPage(a, r, at, guest, true)
+		} else {
+			s.confirmPage(a, r, at, ses.person, false)
+		}
 		return
 	}
 	s.mu.Unlock()

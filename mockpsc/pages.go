@@ -57,8 +57,10 @@ type view struct {
 
 	Attempt string
 	Means   string
-	Step    string
-	Back    string // the application's start address
+
+	Delegation bool // whether there is a third tab
+	Step       string
+	Back       string // the application's start address
 
 	// of a ticket
 	PhoneURL, PhoneHost string

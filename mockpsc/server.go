@@ -78,6 +78,12 @@ type Server struct {
 	// computer. Whether the real service asks is not known; the default goes on.
 	ConfirmSSO bool
 
+	// Delegation shows the third tab of the sign-in page, « Délégation », by which
+	// somebody signs in at the identity provider of a simulated hospital; a
+	// kc_idp_hint, whatever its value, leads there at once. The real service
+	// shows the tab only where it is enabled.
+	Delegation bool
+
 	// Auto signs people in without a page, for programs. It is a persona, such
 	// as "dr-dupont" or "dr-dupont/card": whoever asks is signed in as that one.
 	// Or it is "login_hint": who is named by the request's login_hint, as a
@@ -304,6 +310,8 @@ func (s *Server) routes() {
 	handle("GET /auth/status", s.status)
 	handle("GET /auth/card", s.card)
 	handle("POST /auth/card", s.card)
+	handle("GET /auth/delegation", s.delegation)
+	handle("POST /auth/delegation", s.delegation)
 	handle("GET /auth/confirm", s.confirm)
 	handle("POST /auth/confirm", s.confirm)
 	handle("POST /auth/cancel", s.cancel)

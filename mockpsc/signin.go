@@ -6,18 +6,20 @@ import (
 	"strings"
 )
 
-// signInPage shows the sign-in page: e-CPS, or the card with means=card.
+// signInPage shows the sign-in page: e-CPS, the card with means=card, or the
+// delegation with means=delegation where it is enabled.
 func (s *Server) signInPage(a *answer, r *http.Request, at *attempt, n notice) {
 	means := "ecps"
-	if r.Form.Get("means") == "card" {
-		means = "card"
+	if m := r.Form.Get("means"); m == "card" || m == "delegation" && s.Delegation {
+		means = m
 	}
 	v := s.view(a, r, "signin")
 	v.Heading, v.Notice, v.Means = "connect", n, means
+	v.Delegation = s.Delegation
 	v.ofAttempt(at)
 	v.Self = "/auth?attempt=" + url.QueryEscape(at.id)
-	if means == "card" {
-		v.Self += "&means=card"
+	if means != "ecps" {
+		v.Self += "&means=" + means
 	}
 
 	s.mu.Lock()

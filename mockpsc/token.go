@@ -171,7 +171,13 @@ func verifies(verifier, challenge string) bool {
 }
 
 // acr is the claim for the way in which the person signed in; nil if there is none.
-func (g *grant) acr() *string { return g.who.ACR[string(g.mode)] }
+func (g *grant) acr() *string {
+	if g.mode == byDelegation {
+		asked := "eidas1"
+		return &asked
+	}
+	return g.who.ACR[string(g.mode)]
+}
 
 // idToken writes all claims of a real one, in their order.
 func (s *Server) idToken(g *grant, now time.Time, accessToken string) string {
@@ -199,6 +205,9 @@ func (s *Server) idToken(g *grant, now time.Time, accessToken string) string {
 	}
 	if g.acr() == nil {
 		claims.del("acr")
+	}
+	if g.mode == byDelegation {
+		claims.del("authMode")
 	}
 	out := &outgoing{alg: "RS256", kid: signingKey().kid, claims: claims, sign: signingKey().sign}
 	bend(g.faults, "id_token", out)

@@ -207,6 +207,21 @@ var words = map[string][2]string{
 	"card_revoked": {"Cette carte a été déclarée perdue ou volée. Elle ne permet plus de se connecter.", "This card was reported lost or stolen. It can no longer be used to sign in."},
 	"card_removed": {"La carte a été retirée. Réinsérez-la et recommencez.", "The card was removed. Put it back and try again."},
 
+	// A6
+	"tab_dele":      {"Délégation", "Delegation"},
+	"dele_text":     {"Vous pouvez vous connecter à ce service en utilisant votre **compte d'un fournisseur d'identité tiers**.", "You can sign in to this service with your **account at a third-party identity provider**."},
+	"dele_select":   {"Votre fournisseur d'identité", "Your identity provider"},
+	"dele_hospital": {"Hôpital Imaginaire (simulé)", "Imaginary Hospital (simulated)"},
+	"dele_button":   {"SE CONNECTER VIA UN FOURNISSEUR D'IDENTITÉ", "SIGN IN VIA AN IDENTITY PROVIDER"},
+	"dele_choose":   {"Choisissez un fournisseur d'identité.", "Choose an identity provider."},
+	"fi":            {"Fournisseur d'identité de l'Hôpital Imaginaire (simulé)", "Identity provider of the Imaginary Hospital (simulated)"},
+	"fi_text":       {"Sur le vrai service, cette page est celle de l'établissement : il y vérifie votre identité à sa façon.", "On the real service, this page is the hospital's own: there it checks your identity in its own way."},
+	"fi_account":    {"Compte", "Account"},
+	"fi_none":       {"Choisissez un compte", "Choose an account"},
+	"fi_go":         {"Continuer", "Continue"},
+	"fi_choose":     {"Choisissez un compte dans la liste.", "Choose an account from the list."},
+	"fi_other":      {"Utiliser un autre moyen de connexion", "Use another way to sign in"},
+
 	// A7
 	"confirm":      {"Connexion", "Sign-in"},
 	"confirm_text": {"Bonjour **{login}**, confirmez-vous vouloir accéder à **{service}** avec votre compte **{identifiant}** ?", "Hello **{login}**, do you confirm that you want to access **{service}** with your account **{identifiant}**?"},

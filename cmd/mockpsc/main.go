@@ -50,6 +50,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	personas := flags.String("personas", "", "`directory` of more people: *.json in the form of mockpsc/personas; who has the id of a built-in persona replaces that one")
 	auto := flags.String("auto", "", "sign everybody in at once as this `persona`, such as dr-dupont or dr-dupont/card; or login_hint: as whom the request's login_hint names")
 	confirmSSO := flags.Bool("confirm-sso", false, "ask a person who is signed in already whether to go on to the next application")
+	delegation := flags.Bool("delegation", false, "show the tab « Délégation », with the identity provider of a simulated hospital")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return fmt.Errorf("mockpsc: -addr %s is not a loopback address: anybody on the network could sign in as anybody. "+
 			"If that is what you want, say under which address it is reached: -issuer http://<host>:<port>/auth/realms/esante-wallet", *addr)
 	}
-	mock := &mockpsc.Server{Issuer: *issuer, Clients: clients, Auto: *auto, ConfirmSSO: *confirmSSO}
+	mock := &mockpsc.Server{Issuer: *issuer, Clients: clients, Auto: *auto, ConfirmSSO: *confirmSSO, Delegation: *delegation}
 	if *personas != "" {
 		mock.PersonaFiles = os.DirFS(*personas)
 	}
