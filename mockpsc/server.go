@@ -107,6 +107,7 @@ type Server struct {
 	access    map[string]*grant   // by access token
 	requests  []*Request
 	lastSweep time.Time
+	drill     string // under way; see Drill
 }
 
 // A Client is an application declared to the mock, as ANS declares one.
@@ -161,6 +162,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"no issuer is configured, and the mock does not guess one from the Host %q, which is not a loopback host. "+
 				"Set Server.Issuer (mockpsc -issuer) to the address by which browsers and applications reach it, "+
 				"such as https://psc.test.example%s", r.Host, realmPath))
+		return
+	}
+	if s.drilled(a, r) {
 		return
 	}
 	s.mux.ServeHTTP(a, r)
@@ -252,7 +256,7 @@ func (s *Server) Change(persona, change string) error {
 }
 
 // Reset forgets sign-ins, sessions, tokens, blocked cards and e-CPS, changes of
-// situation and the requests seen. The keys stay.
+// situation, a drill and the requests seen. The keys stay.
 func (s *Server) Reset() {
 	s.once.Do(s.init)
 	s.mu.Lock()
@@ -284,6 +288,7 @@ func (s *Server) reset() {
 	s.grants = map[string]*grant{}
 	s.access = map[string]*grant{}
 	s.requests = nil
+	s.drill = ""
 }
 
 // routes lists every door of the mock, in the order in which a sign-in passes them.

@@ -260,6 +260,12 @@ var words = map[string][2]string{
 	"a10_unknown":    {"`post_logout_redirect_uri` sans application connue : ajoutez `id_token_hint` ou `client_id`. Reçue : `{x}`", "`post_logout_redirect_uri` without a known application: add `id_token_hint` or `client_id`. Received: `{x}`"},
 	"a10_hint":       {"`id_token_hint` refusé : ce n'est pas un ID token signé par ce serveur pour cette application. Aucune session n'a été fermée.", "`id_token_hint` refused: not an ID token signed by this server for this application. No session was closed."},
 
+	// A11
+	"a11":            {"Service momentanément indisponible", "Service temporarily unavailable"},
+	"a11_text":       {"Veuillez réessayer dans quelques minutes.", "Please try again in a few minutes."},
+	"a11_maint":      {"Maintenance", "Maintenance"},
+	"a11_maint_text": {"Pro Santé Connect est en maintenance.", "Pro Santé Connect is under maintenance."},
+
 	// A14
 	"a14":      {"Données et droits", "Data and rights"},
 	"a14_text": {"Ce simulateur garde en mémoire, jusqu'à son arrêt, les requêtes reçues. Il n'envoie rien ailleurs.", "This simulator keeps the requests it receives in memory until it stops. It sends nothing elsewhere."},

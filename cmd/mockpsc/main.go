@@ -2,11 +2,15 @@
 // Connect provider for the development, test and demonstration of applications
 // that health professionals sign in to. It needs no network and no account.
 //
-//	mockpsc [-addr 127.0.0.1:9090] [-client id:secret:redirect_uri[,post_logout_uri]]... [-issuer URL] [-auto PERSONA] [-personas DIR]
+//	mockpsc [-addr 127.0.0.1:9090] [-client id:secret:redirect_uri[,post_logout_uri]]... [-issuer URL]
+//	        [-auto PERSONA] [-personas DIR] [-confirm-sso] [-delegation] [-drill outage|maintenance]
 //
 // Without -client there is one application, carelink / carelink-secret, whose
 // addresses may be any on this machine. A client named by several -client has
 // all their addresses.
+//
+// With -auto nobody is shown a page, for programs: everybody is signed in as that
+// persona, or with -auto login_hint as the one whom the request names.
 package main
 
 import (
@@ -51,6 +55,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	auto := flags.String("auto", "", "sign everybody in at once as this `persona`, such as dr-dupont or dr-dupont/card; or login_hint: as whom the request's login_hint names")
 	confirmSSO := flags.Bool("confirm-sso", false, "ask a person who is signed in already whether to go on to the next application")
 	delegation := flags.Bool("delegation", false, "show the tab « Délégation », with the identity provider of a simulated hospital")
+	drill := flags.String("drill", "", "begin with an `incident`: outage (503) or maintenance (a page with 200)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -70,6 +75,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		mock.PersonaFiles = os.DirFS(*personas)
 	}
 	if err := mock.Check(); err != nil {
+		return err
+	}
+	if err := mock.Drill(*drill); err != nil {
 		return err
 	}
 	listener, err := net.Listen("tcp", *addr)

@@ -101,6 +101,7 @@ func TestRefusesToStart(t *testing.T) {
 		{"nobody to sign in as", []string{"-auto", "dr-who"}, "dr-dupont"},
 		{"a directory of personas that is not there", []string{"-personas", "testdata/none"}, "personas"},
 		{"a directory without personas", []string{"-personas", "."}, "no *.json"},
+		{"an unknown drill", []string{"-drill", "fire"}, "known: outage, maintenance"},
 		{"an argument that is no flag", []string{"start"}, "start"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
