@@ -37,6 +37,9 @@
 // and read a claim, a misspelt name would be invisible. The people are JSON
 // documents, served byte for byte.
 //
+// What is known of the real service, how surely, and what the mock does about it
+// is in docs/fidelity.md, with the switch for each point that has one.
+//
 // # What a refused authorization request gets
 //
 // An unknown client, an undeclared redirect_uri and a parameter given twice get
