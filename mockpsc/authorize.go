@@ -35,8 +35,10 @@ type attempt struct {
 	lang        string // ui_locales, if it names a language we have
 
 	ticket ticket
-	card   *person // whose card is in the reader
-	done   string  // where the browser was sent, once it is over
+	card   *person  // whose card is in the reader
+	ask    *session // who is asked whether to go on; nil: nobody
+	guest  *person  // likewise, after a sign-in at the hospital
+	done   string   // where the browser was sent, once it is over
 }
 
 // A session is an SSO session: a browser that need not say again who it is.
@@ -112,6 +114,12 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 		a.redirect(at.refuse(ref.code, ref.rule))
 		return
 	}
+	if s.zeroTouch(a, r, at) {
+		return
+	}
+	if s.askToGoOn(a, r, at) {
+		return
+	}
 	if s.answerFromSSO(a, r, at) {
 		return
 	}
@@ -123,6 +131,9 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 	s.mu.Lock()
 	s.attempts[at.id] = at
 	s.mu.Unlock()
+	if s.hinted(a, r, at) {
+		return
+	}
 	s.signInPage(a, r, at, notice{})
 }
 

@@ -42,6 +42,9 @@
 // and read a claim, a misspelt name would be invisible. The people are JSON
 // documents, served byte for byte.
 //
+// What is known of the real service, how surely, and what the mock does about it
+// is in docs/fidelity.md, with the switch for each point that has one.
+//
 // # After the sign-in
 //
 // A refresh token gives three new tokens and is spent; it lives 30 minutes, and

@@ -57,8 +57,10 @@ type view struct {
 
 	Attempt string
 	Means   string
-	Step    string
-	Back    string // the application's start address
+
+	Delegation bool // whether there is a third tab
+	Step       string
+	Back       string // the application's start address
 
 	// of a ticket
 	PhoneURL, PhoneHost string
@@ -164,7 +166,7 @@ func (v *view) ofTicket(s *Server, at *attempt) {
 func (s *Server) peopleViews(hint string) []personView {
 	hinted := s.find(hint)
 	var list []personView
-	for _, d := range roster() {
+	for _, d := range s.docs {
 		p := s.people[d.ID]
 		pv := personView{
 			ID: d.ID, Name: p.now.Name, Profession: p.now.Profession, Place: p.now.Place, NationalID: p.now.NationalID,

@@ -1,13 +1,8 @@
 package mockpsc
 
 import (
-	"bytes"
 	"embed"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io/fs"
-	"slices"
 	"strings"
 	"sync"
 )
@@ -46,8 +41,19 @@ type Change struct {
 // Personas returns the people of the mock as they are at the start of a
 // [Server], the doctor of every example first.
 func Personas() []Persona {
+	return personas(roster())
+}
+
+// Personas returns the people of this server as they are at its start: those of
+// the function of that name, changed and completed by PersonaFiles.
+func (s *Server) Personas() []Persona {
+	s.once.Do(s.init)
+	return personas(s.docs)
+}
+
+func personas(docs []*document) []Persona {
 	var list []Persona
-	for _, d := range roster() {
+	for _, d := range docs {
 		p := Persona{
 			ID: d.ID, Name: d.Name, Profession: d.Profession, Place: d.Place,
 			NationalID: d.NationalID, ECPS: d.ECPS, Card: d.Card,
@@ -117,95 +123,19 @@ func (d *document) changeIDs() string {
 
 // roster reads the embedded people once; a fault in them is the programmer's.
 var roster = sync.OnceValue(func() []*document {
-	list, err := readPersonas(personaFiles, "personas")
+	list, err := readPersonas(personaFiles, "personas", nil)
 	if err != nil {
 		panic(err)
 	}
 	return list
 })
 
-func personaIDs() string {
+func personaIDs(docs []*document) string {
 	var ids []string
-	for _, d := range roster() {
+	for _, d := range docs {
 		ids = append(ids, d.ID)
 	}
 	return strings.Join(ids, ", ")
-}
-
-func readPersonas(files fs.FS, dir string) ([]*document, error) {
-	entries, err := fs.ReadDir(files, dir) // sorted: the number before the name gives the order
-	if err != nil {
-		return nil, fmt.Errorf("mockpsc: reading personas: %w", err)
-	}
-	var list []*document
-	ids := map[string]bool{}
-	for _, e := range entries {
-		text, err := fs.ReadFile(files, dir+"/"+e.Name())
-		if err != nil {
-			return nil, fmt.Errorf("mockpsc: reading personas: %w", err)
-		}
-		d := new(document)
-		dec := json.NewDecoder(bytes.NewReader(text))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(d); err != nil {
-			return nil, fmt.Errorf("mockpsc: persona %s: %w", e.Name(), err)
-		}
-		if err := d.check(); err != nil {
-			return nil, fmt.Errorf("mockpsc: persona %s: %w", e.Name(), err)
-		}
-		for _, id := range []string{d.ID, d.NationalID} {
-			if ids[id] {
-				return nil, fmt.Errorf("mockpsc: persona %s: %q is taken", e.Name(), id)
-			}
-			ids[id] = true
-		}
-		list = append(list, d)
-	}
-	return list, nil
-}
-
-func (d *document) check() error {
-	if d.ID == "" {
-		return errors.New("id is missing")
-	}
-	errs := []error{d.situation.check()}
-	for _, t := range d.Then {
-		if t.ID == "" || t.Label == "" {
-			errs = append(errs, errors.New("a change needs an id and a label"))
-		}
-		errs = append(errs, t.situation.check())
-	}
-	return errors.Join(errs...)
-}
-
-func (d *situation) check() error {
-	var errs []error
-	need := func(ok bool, what string) {
-		if !ok {
-			errs = append(errs, errors.New(what))
-		}
-	}
-	need(d.Name != "" && d.GivenName != "" && d.FamilyName != "", "a name is missing")
-	need(d.NationalID != "", "national_id is missing")
-	if n, ok := strings.CutPrefix(d.NationalID, "8"); ok {
-		need(strings.HasPrefix(n, "99999") && len(n) == 11, "RPPS numbers of personas are 99999 and six digits")
-		need(luhn(n), "the key of the RPPS number is wrong")
-	}
-	need(slices.Contains([]string{"active", "not-activated", "blocked", "revoked"}, d.ECPS.State), "unknown state of the e-CPS")
-	need(slices.Contains([]string{"valid", "expired", "blocked", "revoked", "none"}, d.Card.State), "unknown state of the card")
-	for _, m := range []Means{d.ECPS, d.Card} {
-		need(!m.Works() || pinForm(m.PIN), "a PIN has four digits")
-	}
-	for _, doc := range []json.RawMessage{d.Userinfo, d.UserinfoCard} {
-		if doc == nil {
-			continue
-		}
-		var u struct{ Sub, SubjectNameID string }
-		need(json.Unmarshal(doc, &u) == nil, "userinfo is not an object")
-		need(u.Sub == d.sub() && u.SubjectNameID == d.NationalID, "userinfo is somebody else's: sub or SubjectNameID differs")
-	}
-	need(d.Userinfo != nil, "userinfo is missing")
-	return errors.Join(errs...)
 }
 
 // luhn checks the key over all digits of an RPPS number.

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -71,9 +72,36 @@ type Server struct {
 	// screenshots and demonstrations. The default shows it.
 	HidePersonas bool
 
+	// PersonaFiles holds the documents of more people: every *.json at its root,
+	// in the form of mockpsc/personas in this module. One whose id is that of a
+	// built-in persona takes that one's place; the others come after them. A bad
+	// document is a fault of the configuration; see Check.
+	PersonaFiles fs.FS
+
+	// ConfirmSSO asks a person who is signed in already whether to go on to the
+	// next application, so that nobody goes on as a colleague on a shared
+	// computer. Whether the real service asks is not known; the default goes on.
+	ConfirmSSO bool
+
+	// Delegation shows the third tab of the sign-in page, « Délégation », by which
+	// somebody signs in at the identity provider of a simulated hospital; a
+	// kc_idp_hint, whatever its value, leads there at once. The real service
+	// shows the tab only where it is enabled.
+	Delegation bool
+
+	// Auto signs people in without a page, for programs. It is a persona, such
+	// as "dr-dupont" or "dr-dupont/card": whoever asks is signed in as that one.
+	// Or it is "login_hint": who is named by the request's login_hint, as a
+	// persona or by an identifier, is signed in; an unknown one is refused on a
+	// page for the developer, and a request without a hint is shown the sign-in
+	// page. prompt=none is answered as ever: with login_required if nobody is
+	// signed in. The default shows the sign-in page.
+	Auto string
+
 	once sync.Once
 	mux  *http.ServeMux
-	err  error // what Check found
+	err  error       // what Check found
+	docs []*document // the people, in order
 	keys keyring
 
 	telling telling
@@ -88,6 +116,7 @@ type Server struct {
 	refreshes map[string]issued   // by the refresh token's jti, those already spent too
 	requests  []*Request
 	lastSweep time.Time
+	drill     string // under way; see Drill
 
 	cibaRequests []*cibaRequest // oldest first
 }
@@ -163,6 +192,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				"such as https://psc.test.example%s", r.Host, realmPath))
 		return
 	}
+	if s.drilled(a, r) {
+		return
+	}
 	s.mux.ServeHTTP(a, r)
 }
 
@@ -185,6 +217,11 @@ func (s *Server) Check() error {
 		}
 	}
 	if err := s.checkCA(); err != nil {
+		errs = append(errs, err)
+	}
+	if docs, err := s.documents(); err != nil {
+		errs = append(errs, err)
+	} else if err := s.checkAuto(docs); err != nil {
 		errs = append(errs, err)
 	}
 	seen := map[string]bool{}
@@ -248,7 +285,7 @@ func (s *Server) Change(persona, change string) error {
 	defer s.mu.Unlock()
 	p, ok := s.people[persona]
 	if !ok {
-		return fmt.Errorf("mockpsc: unknown persona %q; known: %s", persona, personaIDs())
+		return fmt.Errorf("mockpsc: unknown persona %q; known: %s", persona, personaIDs(s.docs))
 	}
 	for _, then := range p.original.Then {
 		if then.ID == change {
@@ -260,7 +297,7 @@ func (s *Server) Change(persona, change string) error {
 }
 
 // Reset forgets sign-ins, sessions, tokens, blocked cards and e-CPS, changes of
-// situation and the requests seen. The keys stay.
+// situation, a drill and the requests seen. The keys stay.
 func (s *Server) Reset() {
 	s.once.Do(s.init)
 	s.mu.Lock()
@@ -270,6 +307,9 @@ func (s *Server) Reset() {
 
 func (s *Server) init() {
 	s.err = s.Check()
+	if s.docs, _ = s.documents(); s.docs == nil { // a fault, which Check has found
+		s.docs = roster()
+	}
 	s.mux = http.NewServeMux()
 	s.routes()
 	s.reset()
@@ -278,7 +318,7 @@ func (s *Server) init() {
 
 func (s *Server) reset() {
 	s.people = map[string]*person{}
-	for _, d := range roster() {
+	for _, d := range s.docs {
 		p := &person{original: d}
 		p.become(&d.situation)
 		s.people[d.ID] = p
@@ -291,6 +331,7 @@ func (s *Server) reset() {
 	s.access = map[string]issued{}
 	s.refreshes = map[string]issued{}
 	s.requests = nil
+	s.drill = ""
 }
 
 // routes lists every door of the mock, in the order in which a sign-in passes them.
@@ -317,6 +358,10 @@ func (s *Server) routes() {
 	handle("GET /auth/status", s.status)
 	handle("GET /auth/card", s.card)
 	handle("POST /auth/card", s.card)
+	handle("GET /auth/delegation", s.delegation)
+	handle("POST /auth/delegation", s.delegation)
+	handle("GET /auth/confirm", s.confirm)
+	handle("POST /auth/confirm", s.confirm)
 	handle("POST /auth/cancel", s.cancel)
 	handle("GET "+phonePath+"{ticket}", s.phone)
 	handle("POST "+phonePath+"{ticket}", s.phone)

@@ -6,18 +6,20 @@ import (
 	"strings"
 )
 
-// signInPage shows the sign-in page: e-CPS, or the card with means=card.
+// signInPage shows the sign-in page: e-CPS, the card with means=card, or the
+// delegation with means=delegation where it is enabled.
 func (s *Server) signInPage(a *answer, r *http.Request, at *attempt, n notice) {
 	means := "ecps"
-	if r.Form.Get("means") == "card" {
-		means = "card"
+	if m := r.Form.Get("means"); m == "card" || m == "delegation" && s.Delegation {
+		means = m
 	}
 	v := s.view(a, r, "signin")
 	v.Heading, v.Notice, v.Means = "connect", n, means
+	v.Delegation = s.Delegation
 	v.ofAttempt(at)
 	v.Self = "/auth?attempt=" + url.QueryEscape(at.id)
-	if means == "card" {
-		v.Self += "&means=card"
+	if means != "ecps" {
+		v.Self += "&means=" + means
 	}
 
 	s.mu.Lock()
@@ -66,22 +68,17 @@ func (s *Server) signInDoor(a *answer, r *http.Request) {
 	p := s.people[id]
 	if p == nil {
 		s.mu.Unlock()
-		s.refusePage(a, r, at.client, refusal{rule: "unknown persona '" + id + "'; known: " + personaIDs(), key: "door_persona", args: []string{"x", orDash(id)}})
+		s.refusePage(a, r, at.client, refusal{rule: "unknown persona '" + id + "'; known: " + personaIDs(s.docs), key: "door_persona", args: []string{"x", orDash(id)}})
 		return
 	}
-	mode := p.defaultMode()
-	switch means {
-	case "ecps":
-		mode = byPhone
-	case "card":
-		mode = byCard
-	}
+	mode := p.chosenMode(means)
 	if state := p.means(mode).State; !p.means(mode).Works() {
+		why := p.cannot(id, mode)
 		s.mu.Unlock()
 		if mode == byCard {
 			r.Form.Set("means", "card")
 		}
-		a.explain("the " + map[authMode]string{byPhone: "e-CPS", byCard: "card"}[mode] + " of " + id + " is in state " + state)
+		a.explain(why)
 		s.signInPage(a, r, at, notice{Key: stateKey(mode, state)})
 		return
 	}

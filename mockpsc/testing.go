@@ -70,12 +70,15 @@ func serve(t testing.TB, config *tls.Config) *Server {
 // mock's page.
 func (s *Server) SignIn(c *http.Client, loginURL, persona string, faults ...string) (*http.Response, error) {
 	s.once.Do(s.init)
+	if s.Auto != "" && s.Auto != autoHint {
+		return nil, fmt.Errorf("mockpsc: sign-in: Auto is %q, so that nobody is asked who he is; ask for the page itself", s.Auto)
+	}
 	persona, means, _ := strings.Cut(persona, "/")
 	s.mu.Lock()
 	known := s.people[persona] != nil
 	s.mu.Unlock()
 	if !known {
-		return nil, fmt.Errorf("mockpsc: unknown persona %q; known: %s", persona, personaIDs())
+		return nil, fmt.Errorf("mockpsc: unknown persona %q; known: %s", persona, personaIDs(s.docs))
 	}
 	if _, err := findFaults(faults); err != nil {
 		return nil, err

@@ -212,7 +212,13 @@ func verifies(verifier, challenge string) bool {
 }
 
 // acr is the claim for the way in which the person signed in; nil if there is none.
-func (g *grant) acr() *string { return g.who.ACR[string(g.mode)] }
+func (g *grant) acr() *string {
+	if g.mode == byDelegation {
+		asked := "eidas1"
+		return &asked
+	}
+	return g.who.ACR[string(g.mode)]
+}
 
 // idToken writes all claims of a real one, in their order.
 func (s *Server) idToken(g *grant, now time.Time, accessToken string, faults []Fault) string {
@@ -240,6 +246,9 @@ func (s *Server) idToken(g *grant, now time.Time, accessToken string, faults []F
 	}
 	if g.acr() == nil {
 		claims.del("acr")
+	}
+	if g.mode == byDelegation {
+		claims.del("authMode")
 	}
 	g.dropNonce(&claims)
 	k := s.signing()

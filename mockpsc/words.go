@@ -213,6 +213,27 @@ var words = map[string][2]string{
 	"ciba_reader":       {"Ouvrir le lecteur de carte simulé de {nom}", "Open the simulated card reader of {nom}"},
 	"ciba_card_real":    {"Sur le vrai service, c'est le programme CPS-Gestion, installé sur l'ordinateur, qui demande ce code, pas cette page.", "On the real service the program CPS-Gestion, installed on the computer, asks for this code, not this page."},
 	"ciba_back":         {"Revenez à {service}.", "Go back to {service}."},
+	// A6
+	"tab_dele":      {"Délégation", "Delegation"},
+	"dele_text":     {"Vous pouvez vous connecter à ce service en utilisant votre **compte d'un fournisseur d'identité tiers**.", "You can sign in to this service with your **account at a third-party identity provider**."},
+	"dele_select":   {"Votre fournisseur d'identité", "Your identity provider"},
+	"dele_hospital": {"Hôpital Imaginaire (simulé)", "Imaginary Hospital (simulated)"},
+	"dele_button":   {"SE CONNECTER VIA UN FOURNISSEUR D'IDENTITÉ", "SIGN IN VIA AN IDENTITY PROVIDER"},
+	"dele_choose":   {"Choisissez un fournisseur d'identité.", "Choose an identity provider."},
+	"fi":            {"Fournisseur d'identité de l'Hôpital Imaginaire (simulé)", "Identity provider of the Imaginary Hospital (simulated)"},
+	"fi_text":       {"Sur le vrai service, cette page est celle de l'établissement : il y vérifie votre identité à sa façon.", "On the real service, this page is the hospital's own: there it checks your identity in its own way."},
+	"fi_account":    {"Compte", "Account"},
+	"fi_none":       {"Choisissez un compte", "Choose an account"},
+	"fi_go":         {"Continuer", "Continue"},
+	"fi_choose":     {"Choisissez un compte dans la liste.", "Choose an account from the list."},
+	"fi_other":      {"Utiliser un autre moyen de connexion", "Use another way to sign in"},
+
+	// A7
+	"confirm":      {"Connexion", "Sign-in"},
+	"confirm_text": {"Bonjour **{login}**, confirmez-vous vouloir accéder à **{service}** avec votre compte **{identifiant}** ?", "Hello **{login}**, do you confirm that you want to access **{service}** with your account **{identifiant}**?"},
+	"confirm_no":   {"Rejeter", "Reject"},
+	"confirm_yes":  {"Confirmer", "Confirm"},
+	"confirm_note": {"Ce n'est pas votre compte ? Choisissez « Rejeter », puis identifiez-vous avec vos propres moyens.", "This is not your account? Choose “Reject”, then identify yourself by your own means."},
 
 	// A8
 	"a8":            {"Connexion impossible", "Sign-in not possible"},
@@ -223,6 +244,8 @@ var words = map[string][2]string{
 	"a8_acr":        {"`acr_values=eidas1` est obligatoire. Reçu : `{x}`. (« acr=eidas1 » est une coquille fréquente.)", "`acr_values=eidas1` is required. Received: `{x}`. (“acr=eidas1” is a frequent slip.)"},
 	"a8_missing":    {"`{x}` est obligatoire et absent.", "`{x}` is required and missing."},
 	"a8_duplicate":  {"Paramètre `{x}` présent deux fois.", "Parameter `{x}` is present twice."},
+	"auto_unknown":  {"`login_hint` « `{x}` » : aucun personnage du simulateur ne porte ce nom ni cet identifiant. Personnages : `{liste}`.", "`login_hint` “`{x}`”: no persona of the simulator has this name or identifier. Personas: `{liste}`."},
+	"auto_means":    {"Connexion automatique impossible : `{x}`.", "Automatic sign-in is not possible: `{x}`."},
 	"a8_unreadable": {"Les paramètres de la demande sont illisibles.", "The parameters of the request cannot be read."},
 
 	// A9
@@ -242,6 +265,12 @@ var words = map[string][2]string{
 	"a10_undeclared": {"`post_logout_redirect_uri` non déclarée. Reçue : `{x}` – Déclarée(s) : `{liste}`. Elles doivent être égales caractère par caractère, barre finale comprise.", "`post_logout_redirect_uri` is not declared. Received: `{x}` – Declared: `{liste}`. They must be equal character by character, final slash included."},
 	"a10_unknown":    {"`post_logout_redirect_uri` sans application connue : ajoutez `id_token_hint` ou `client_id`. Reçue : `{x}`", "`post_logout_redirect_uri` without a known application: add `id_token_hint` or `client_id`. Received: `{x}`"},
 	"a10_hint":       {"`id_token_hint` refusé : ce n'est pas un ID token signé par ce serveur pour cette application. Aucune session n'a été fermée.", "`id_token_hint` refused: not an ID token signed by this server for this application. No session was closed."},
+
+	// A11
+	"a11":            {"Service momentanément indisponible", "Service temporarily unavailable"},
+	"a11_text":       {"Veuillez réessayer dans quelques minutes.", "Please try again in a few minutes."},
+	"a11_maint":      {"Maintenance", "Maintenance"},
+	"a11_maint_text": {"Pro Santé Connect est en maintenance.", "Pro Santé Connect is under maintenance."},
 
 	// A14
 	"a14":      {"Données et droits", "Data and rights"},

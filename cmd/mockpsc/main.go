@@ -3,12 +3,16 @@
 // that health professionals sign in to. It needs no network and no account.
 //
 //	mockpsc [-addr 127.0.0.1:9090] [-client id:secret:redirect_uri[,post_logout_uri]]... [-issuer URL]
+//	        [-auto PERSONA] [-personas DIR] [-confirm-sso] [-delegation] [-drill outage|maintenance]
 //	mockpsc -tls [-ca-dir directory] [-tls-client id:redirect_uri[,post_logout_uri]]... [and the above]
 //	mockpsc ca [-ca-dir directory] [-client id]
 //
 // Without -client there is one application, carelink / carelink-secret, whose
 // addresses may be any on this machine. A client named by several -client has
 // all their addresses.
+//
+// With -auto nobody is shown a page, for programs: everybody is signed in as that
+// persona, or with -auto login_hint as the one whom the request names.
 //
 // With -tls it serves https. Its CA is made at the first use and kept in the
 // user's configuration directory; ca prints it and how to have it trusted, or
@@ -61,6 +65,11 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	secure := flags.Bool("tls", false, "serve https, with the CA that mockpsc ca prints")
 	flags.Var(tlsClientList{&clients}, "tls-client", "application without a secret, `id:redirect_uri[,post_logout_uri]`, that authenticates by a certificate whose CN is its id; needs -tls; repeatable")
 	caDir := flags.String("ca-dir", "", caDirUsage)
+	personas := flags.String("personas", "", "`directory` of more people: *.json in the form of mockpsc/personas; who has the id of a built-in persona replaces that one")
+	auto := flags.String("auto", "", "sign everybody in at once as this `persona`, such as dr-dupont or dr-dupont/card; or login_hint: as whom the request's login_hint names")
+	confirmSSO := flags.Bool("confirm-sso", false, "ask a person who is signed in already whether to go on to the next application")
+	delegation := flags.Bool("delegation", false, "show the tab « Délégation », with the identity provider of a simulated hospital")
+	drill := flags.String("drill", "", "begin with an `incident`: outage (503) or maintenance (a page with 200)")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -75,7 +84,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return fmt.Errorf("mockpsc: -addr %s is not a loopback address: anybody on the network could sign in as anybody. "+
 			"If that is what you want, say under which address it is reached: -issuer http://<host>:<port>/auth/realms/esante-wallet", *addr)
 	}
-	mock := &mockpsc.Server{Issuer: *issuer, Clients: clients}
+	mock := &mockpsc.Server{Issuer: *issuer, Clients: clients, Auto: *auto, ConfirmSSO: *confirmSSO, Delegation: *delegation}
+	if *personas != "" {
+		mock.PersonaFiles = os.DirFS(*personas)
+	}
 	if err := mock.Check(); err != nil {
 		return err
 	}
@@ -89,6 +101,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	} else if *caDir != "" || slices.ContainsFunc(clients, func(c mockpsc.Client) bool { return c.TLSClientAuth }) {
 		return errors.New("mockpsc: -ca-dir and -tls-client need -tls")
 	}
+	if err := mock.Drill(*drill); err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", *addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("mockpsc: the port of %s is taken, perhaps by another mockpsc; stop that one or choose another with -addr", *addr)
@@ -99,7 +114,10 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if *issuer == "" {
 		*issuer = scheme + "://" + listener.Addr().String() + "/auth/realms/esante-wallet"
 	}
-	banner(stdout, *issuer, clients, caPath)
+	banner(stdout, *issuer, clients, mock.Personas(), caPath)
+	if *auto != "" {
+		fmt.Fprintf(stdout, "Connexion automatique        %s\n", *auto)
+	}
 
 	srv := &http.Server{
 		Handler:           mock,
@@ -133,7 +151,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 }
 
 // banner tells how to plug an application in, and who can sign in.
-func banner(w io.Writer, issuer string, clients []mockpsc.Client, caPath string) {
+func banner(w io.Writer, issuer string, clients []mockpsc.Client, people []mockpsc.Persona, caPath string) {
 	client := mockpsc.Client{ID: "carelink", Secret: "carelink-secret"}
 	fmt.Fprintf(w, "Pro Santé Connect (simulé)   %s/\n", strings.TrimSuffix(issuer, "/auth/realms/esante-wallet"))
 	fmt.Fprintf(w, "Émetteur                     %s\n", issuer)
@@ -159,7 +177,7 @@ func banner(w io.Writer, issuer string, clients []mockpsc.Client, caPath string)
 	}
 	fmt.Fprintf(w, "\nQui peut se connecter :\n")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, p := range mockpsc.Personas() {
+	for _, p := range people {
 		fmt.Fprintf(table, "  %s\t%s\t%s\t%s, %s\n", p.ID, means("e-CPS", p.ECPS), means("carte", p.Card), p.Name, p.Profession)
 	}
 	table.Flush()

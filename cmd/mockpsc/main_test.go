@@ -98,6 +98,10 @@ func TestRefusesToStart(t *testing.T) {
 		{"a client without an address", []string{"-client", "app:secret"}, "want id:secret"},
 		{"a client with a clear-text address elsewhere", []string{"-client", "app:secret:http://app.example/cb"}, "loopback"},
 		{"a client with two secrets", []string{"-client", "a:b:http://localhost/cb", "-client", "a:c:http://localhost/cb2"}, "two secrets"},
+		{"nobody to sign in as", []string{"-auto", "dr-who"}, "dr-dupont"},
+		{"a directory of personas that is not there", []string{"-personas", "testdata/none"}, "personas"},
+		{"a directory without personas", []string{"-personas", "."}, "no *.json"},
+		{"an unknown drill", []string{"-drill", "fire"}, "known: outage, maintenance"},
 		{"an argument that is no flag", []string{"start"}, "start"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
