@@ -3,7 +3,6 @@ package mockpsc
 import (
 	"net/http"
 	"net/url"
-	"strconv"
 )
 
 // card is the simulated reader: a card is put in, then its code is asked. On
@@ -78,7 +77,7 @@ func (s *Server) cardAnswer(a *answer, r *http.Request, at *attempt) (n notice, 
 		at.card.card.unblock("valid")
 		return notice{}, "/auth/card?attempt=" + url.QueryEscape(at.id)
 	}
-	lock, pin := &at.card.card, r.Form.Get("pin")
+	lock := &at.card.card
 	switch {
 	case lock.State == "blocked":
 		return notice{Key: "card_blocked"}, ""
@@ -86,16 +85,12 @@ func (s *Server) cardAnswer(a *answer, r *http.Request, at *attempt) (n notice, 
 		key := stateKey(byCard, lock.State)
 		at.card = nil
 		return notice{Key: key, Field: "card"}, ""
-	case pin == "":
-		return notice{Key: "pin_empty", Field: "pin"}, ""
-	case !pinForm(pin):
-		return notice{Key: "pin_form", Field: "pin"}, ""
-	case lock.try(pin):
-		return notice{}, s.complete(a, r, at, at.card, byCard, nil)
+	}
+	switch n := lock.enter(r.Form.Get("pin"), "card"); {
+	case n.Key != "":
+		return n, ""
 	case !lock.Works():
 		return notice{Key: "card_blocked"}, ""
-	case lock.left() == 1:
-		return notice{Key: "card_last", Field: "pin"}, ""
 	}
-	return notice{Key: "card_wrong", Field: "pin", Args: []string{"essais", strconv.Itoa(lock.left())}}, ""
+	return notice{}, s.complete(a, r, at, at.card, byCard, nil)
 }

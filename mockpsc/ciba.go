@@ -251,24 +251,11 @@ func (s *Server) readerAnswer(t *ticket, form url.Values) notice {
 	if t.at(s.now()) != waiting || !lock.Works() {
 		return notice{}
 	}
-	pin := form.Get("pin")
-	switch {
-	case form.Has("refuse"):
+	if form.Has("refuse") {
 		t.state = refused
-	case pin == "":
-		return notice{Key: "pin_empty", Field: "pin"}
-	case !pinForm(pin):
-		return notice{Key: "pin_form", Field: "pin"}
-	case lock.try(pin):
-		t.state = approved
-	case !lock.Works():
-		t.state = blocked
-	case lock.left() == 1:
-		return notice{Key: "card_last", Field: "pin"}
-	default:
-		return notice{Key: "card_wrong", Field: "pin", Args: []string{"essais", strconv.Itoa(lock.left())}}
+		return notice{}
 	}
-	return notice{}
+	return t.enter(lock, form.Get("pin"), "card")
 }
 
 // AnswerCIBA answers, as the person with that national identifier, the latest

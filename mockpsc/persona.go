@@ -3,6 +3,7 @@ package mockpsc
 import (
 	"embed"
 	"encoding/json"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -199,6 +200,24 @@ func (l *lock) try(pin string) bool {
 }
 
 func (l *lock) left() int { return maxTries - l.wrong }
+
+// enter tries the code that a person typed and returns what to tell them, in the
+// words of an e-CPS ("pin") or of a card ("card"). It returns nothing when the
+// code is right, and nothing when it was the one wrong code too many: the means
+// works no longer then.
+func (l *lock) enter(pin, words string) notice {
+	switch {
+	case pin == "":
+		return notice{Key: "pin_empty", Field: "pin"}
+	case !pinForm(pin):
+		return notice{Key: "pin_form", Field: "pin"}
+	case l.try(pin), !l.Works():
+		return notice{}
+	case l.left() == 1:
+		return notice{Key: words + "_last", Field: "pin"}
+	}
+	return notice{Key: words + "_wrong", Field: "pin", Args: []string{"essais", strconv.Itoa(l.left())}}
+}
 
 // unblock undoes what wrong tries did; a stolen card stays stolen.
 func (l *lock) unblock(working string) {

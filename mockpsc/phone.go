@@ -3,7 +3,6 @@ package mockpsc
 import (
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 )
 
@@ -193,24 +192,22 @@ func (s *Server) phoneAnswer(t *ticket, r *http.Request, v *view) notice {
 		t.same = true
 	case r.Form.Get("same") == "no", r.Form.Has("refuse"):
 		t.state = refused
-	case r.Form.Has("pin") && t.same:
-		pin := r.Form.Get("pin")
-		lock := &t.who.ecps
-		switch {
-		case !lock.Works():
-		case pin == "":
-			return notice{Key: "pin_empty", Field: "pin"}
-		case !pinForm(pin):
-			return notice{Key: "pin_form", Field: "pin"}
-		case lock.try(pin):
-			t.state = approved
-		case !lock.Works():
-			t.state = blocked
-		case lock.left() == 1:
-			return notice{Key: "pin_last", Field: "pin"}
-		default:
-			return notice{Key: "pin_wrong", Field: "pin", Args: []string{"essais", strconv.Itoa(lock.left())}}
-		}
+	case r.Form.Has("pin") && t.same && t.who.ecps.Works():
+		return t.enter(&t.who.ecps, r.Form.Get("pin"), "pin")
 	}
 	return notice{}
+}
+
+// enter takes the code that answers the question, by the means that it is asked
+// of. Called with s.mu held.
+func (t *ticket) enter(l *lock, pin, words string) notice {
+	n := l.enter(pin, words)
+	switch {
+	case n.Key != "":
+	case l.Works():
+		t.state = approved
+	default:
+		t.state = blocked
+	}
+	return n
 }

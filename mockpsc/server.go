@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -119,34 +118,6 @@ type Server struct {
 	drill     string // under way; see Drill
 
 	cibaRequests []*cibaRequest // oldest first
-}
-
-// A Client is an application declared to the mock, as ANS declares one.
-type Client struct {
-	ID     string // client_id; required
-	Secret string // client_secret; required unless TLSClientAuth
-
-	// TLSClientAuth has the client authenticate by a certificate of the mock's CA
-	// instead of a secret (tls_client_auth, RFC 8705), which it presents together
-	// with client_id. The certificate's CN must be ID or, if CertificateDN is
-	// set, its whole subject that, to the letter, as RFC 4514 writes it: the last
-	// attribute of the certificate first, such as "CN=agenda,O=Structure,C=FR".
-	TLSClientAuth bool
-	CertificateDN string
-
-	Name           string   // shown to people as the service; default: ID
-	RedirectURIs   []string // compared character by character; http only on loopback hosts
-	PostLogoutURIs []string // likewise
-	StartURL       string   // where a person starts a sign-in at the application; optional, shown on the start page
-
-	// BackchannelLogoutURI is where the application is told that a session of
-	// which it has tokens has ended, by a sign-out or because somebody else
-	// signed in in the same browser: a logout_token is posted there, once
-	// (OpenID Connect Back-Channel Logout). PSC advertises this and nobody has
-	// seen it; empty, the default, is assumed to be PSC's way: nobody is told.
-	BackchannelLogoutURI string
-
-	anyLoopback bool // of the default client only
 }
 
 // A Request is one request that a [Server] has seen. It holds no secret: no
@@ -443,67 +414,6 @@ func (s *Server) client(id string) *Client {
 		}
 	}
 	return nil
-}
-
-// service is the client's name for people.
-func (c *Client) service() string {
-	if c.Name != "" {
-		return c.Name
-	}
-	return c.ID
-}
-
-// allows reports whether uri is among the declared ones. They are compared as
-// strings (RFC 9700, section 2.1): no normalisation, no prefix, no pattern.
-func (c *Client) allows(declared []string, uri string) bool {
-	if c.anyLoopback {
-		u, err := url.Parse(uri)
-		return err == nil && checkReturnURI(uri) == nil && loopbackHost(u.Host)
-	}
-	return slices.Contains(declared, uri)
-}
-
-// describe lists declared addresses for the developer's page.
-func (c *Client) describe(declared []string) string {
-	if c.anyLoopback {
-		return "http://localhost:*, http://127.0.0.1:*, http://[::1]:*"
-	}
-	if len(declared) == 0 {
-		return "–"
-	}
-	return strings.Join(declared, " , ")
-}
-
-func checkReturnURI(uri string) error {
-	u, err := url.Parse(uri)
-	switch {
-	case err != nil:
-		return errors.New("not a URL")
-	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
-		return errors.New("an absolute http or https URL is required")
-	case u.User != nil:
-		return errors.New("a URL with a user name is refused: it deceives the eye about the host")
-	case strings.Contains(uri, "#"):
-		return errors.New("a redirect address has no fragment (RFC 6749, section 3.1.2)")
-	case u.Scheme == "http" && !loopbackHost(u.Host):
-		return errors.New("http is for loopback hosts only: a code in clear text is anybody's")
-	}
-	return nil
-}
-
-// loopbackHost reports whether a host, with or without a port, is this machine
-// by construction. A name that merely resolves to 127.0.0.1 is not.
-func loopbackHost(hostport string) bool {
-	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
-		host = h
-	}
-	host = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 // realServiceHost reports whether a host is ANS's, whatever its case or final dot.
