@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"math/big"
 	"net/http"
 	"net/url"
@@ -25,12 +26,14 @@ type attempt struct {
 
 	client      *Client
 	issuer      string
-	base        string
+	omitIss     bool
+	base        string // of the pages
 	redirectURI string
 	state       string
 	nonce       string
 	scope       string
-	challenge   string // PKCE, S256; "" if the client sent none
+	challenge   string // PKCE; "" if the client sent none
+	plain       bool   // the challenge is the verifier itself (lenient)
 	hint        string // login_hint
 	lang        string // ui_locales, if it names a language we have
 
@@ -48,19 +51,38 @@ type session struct {
 	confirm  string // in the form that asks whether to sign out, so that no other site can post it
 	person   *person
 	mode     authMode
-	authTime time.Time
+	started  time.Time
+	authTime time.Time // of the latest proof
 	used     time.Time
+	longest  time.Duration // from started
+	idle     time.Duration // from used
 	ended    bool
 	parties  []party // whom its end concerns
 }
 
 func (ses *session) alive(now time.Time) bool {
-	return ses.open(now) && now.Sub(ses.used) < ssoIdle
+	return ses.open(now) && now.Sub(ses.used) < ses.idle
+}
+
+// ends is when the session is over, whatever happens in it: as at Keycloak, a
+// later proof of who somebody is does not begin it anew. (Inferred.)
+func (ses *session) ends() time.Time { return ses.started.Add(ses.longest) }
+
+// newSession begins a session. Called with s.mu held.
+func (s *Server) newSession(p *person, mode authMode) *session {
+	now := s.now()
+	ses := &session{
+		sid: newUUID(), secret: newHandle(), confirm: newHandle(),
+		person: p, mode: mode, started: now, authTime: now, used: now,
+	}
+	ses.longest, ses.idle = s.sessionLifetimes()
+	s.sessions[ses.sid] = ses
+	return ses
 }
 
 // open is alive but for the idle time, which tokens count for themselves.
 func (ses *session) open(now time.Time) bool {
-	return !ses.ended && now.Sub(ses.authTime) < ssoMax && ses.person.means(ses.mode).State != "revoked"
+	return !ses.ended && now.Before(ses.ends()) && ses.person.means(ses.mode).State != "revoked"
 }
 
 // A refusal says why an authorization request is refused. With a code it goes
@@ -89,7 +111,7 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 		a.belongsTo(client)
 	}
 	if ref == nil {
-		ref = checkLesson(r.Form)
+		ref = s.checkLesson(r.Form)
 	}
 	if ref != nil {
 		s.refusePage(a, r, client, *ref)
@@ -100,16 +122,18 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 		started:     s.now(),
 		client:      client,
 		issuer:      s.issuer(r),
-		base:        s.base(r),
+		base:        s.wallet(r),
+		omitIss:     s.Assume.OmitIss,
 		redirectURI: r.Form.Get("redirect_uri"),
 		state:       r.Form.Get("state"),
 		nonce:       r.Form.Get("nonce"),
 		scope:       "openid scope_all",
 		challenge:   r.Form.Get("code_challenge"),
+		plain:       r.Form.Get("code_challenge_method") != "S256",
 		hint:        r.Form.Get("login_hint"),
 		lang:        language(r.Form.Get("ui_locales")),
 	}
-	if ref := checkRequest(r.Form); ref != nil {
+	if ref := s.checkRequest(r.Form); ref != nil {
 		a.explain(ref.rule)
 		a.redirect(at.refuse(ref.code, ref.rule))
 		return
@@ -164,23 +188,27 @@ func (s *Server) checkReturn(form url.Values) (*Client, *refusal) {
 
 // checkLesson refuses on a page what a redirect would hide: those who forget
 // state, nonce or acr_values also forget to show the errors that come back.
-func checkLesson(form url.Values) *refusal {
+func (s *Server) checkLesson(form url.Values) *refusal {
+	var list []refusal
 	for _, name := range []string{"state", "nonce"} {
 		if form.Get(name) == "" {
-			return &refusal{rule: name + " is required and missing", key: "a8_missing", args: []string{"x", name}}
+			list = append(list, refusal{rule: name + " is required and missing", key: "a8_missing", args: []string{"x", name}})
 		}
 	}
 	if acr := form.Get("acr_values"); acr != "eidas1" {
-		return &refusal{rule: fmt.Sprintf("acr_values=eidas1 is required; received %q", acr), key: "a8_acr", args: []string{"x", orDash(acr)}}
+		list = append(list, refusal{rule: fmt.Sprintf("acr_values=eidas1 is required; received %q", acr), key: "a8_acr", args: []string{"x", orDash(acr)}})
 	}
-	return nil
+	return s.strictly(list)
 }
 
 // checkRequest finds what the client hears about at its redirect URI.
-func checkRequest(form url.Values) *refusal {
+func (s *Server) checkRequest(form url.Values) *refusal {
 	refuse := func(code, format string, args ...any) *refusal {
 		return &refusal{code: code, rule: fmt.Sprintf(format, args...)}
 	}
+	var list []refusal // what lenience lets pass
+	mind := func(code, format string, args ...any) { list = append(list, *refuse(code, format, args...)) }
+
 	switch rt := form.Get("response_type"); {
 	case rt == "":
 		return refuse("invalid_request", "response_type is missing; only code is used")
@@ -191,43 +219,46 @@ func checkRequest(form url.Values) *refusal {
 	scope := strings.Fields(form.Get("scope"))
 	slices.Sort(scope)
 	if !slices.Equal(scope, []string{"openid", "scope_all"}) {
-		return refuse("invalid_scope", "scope must be 'openid scope_all'; received %q", form.Get("scope"))
+		mind("invalid_scope", "scope must be 'openid scope_all'; received %q", form.Get("scope"))
 	}
 	if form.Has("request") {
-		return refuse("request_not_supported", "request objects are not used at PSC")
+		mind("request_not_supported", "request objects are not used at PSC")
 	}
 	if form.Has("request_uri") {
-		return refuse("request_uri_not_supported", "request objects are not used at PSC")
+		mind("request_uri_not_supported", "request objects are not used at PSC")
 	}
 	if m := form.Get("response_mode"); m != "" && m != "query" {
-		return refuse("invalid_request", "only response_mode=query is answered; received %q", m)
+		mind("invalid_request", "only response_mode=query is answered; received %q", m)
 	}
 	prompt := strings.Fields(form.Get("prompt"))
 	for _, p := range prompt {
 		if !slices.Contains([]string{"none", "login", "consent", "select_account"}, p) {
-			return refuse("invalid_request", "unknown prompt %q", p)
+			mind("invalid_request", "unknown prompt %q", p)
 		}
 		if p == "none" && len(prompt) > 1 {
-			return refuse("invalid_request", "prompt=none goes with no other prompt")
+			mind("invalid_request", "prompt=none goes with no other prompt")
 		}
 	}
 	if m := form.Get("max_age"); m != "" {
 		if n, err := strconv.Atoi(m); err != nil || n < 0 {
-			return refuse("invalid_request", "max_age is a number of seconds; received %q", m)
+			mind("invalid_request", "max_age is a number of seconds; received %q", m)
 		}
 	}
 	challenge, method := form.Get("code_challenge"), form.Get("code_challenge_method")
 	switch {
 	case challenge == "" && method != "":
-		return refuse("invalid_request", "code_challenge_method without code_challenge")
+		mind("invalid_request", "code_challenge_method without code_challenge")
+	case challenge == "" && s.Assume.RequirePKCE:
+		return refuse("invalid_request", "code_challenge is required and missing (Assume.RequirePKCE)")
 	case challenge == "":
-		return nil
-	case method != "S256": // the default is plain (RFC 7636, section 4.3), which protects nothing
-		return refuse("invalid_request", "only code_challenge_method=S256 is accepted; received %q", method)
+	case method == "" || method == "plain": // the default (RFC 7636, section 4.3), which protects nothing
+		mind("invalid_request", "only code_challenge_method=S256 is accepted; received %q", method)
+	case method != "S256":
+		return refuse("invalid_request", "unknown code_challenge_method %q; only S256 is accepted", method)
 	case len(challenge) != 43:
 		return refuse("invalid_request", "an S256 code_challenge has 43 characters; received %d", len(challenge))
 	}
-	return nil
+	return s.strictly(list)
 }
 
 // answerFromSSO answers at once if this browser is signed in already and the
@@ -255,13 +286,16 @@ func (s *Server) answerFromSSO(a *answer, r *http.Request, at *attempt) bool {
 // with s.mu held.
 func (s *Server) enough(ses *session, form url.Values) bool {
 	if m := form.Get("max_age"); m != "" {
-		seconds, _ := strconv.ParseInt(m, 10, 32) // checkRequest has read it
+		seconds, err := strconv.ParseInt(m, 10, 32) // in vain only if lenience let it pass
+		if err != nil || seconds < 0 {
+			seconds = math.MaxInt32
+		}
 		if age := s.now().Sub(ses.authTime); seconds == 0 || age > time.Duration(seconds)*time.Second {
 			return false
 		}
 	}
 	if hint := form.Get("id_token_hint"); hint != "" {
-		if h, err := s.readHint(hint); err != nil || h.Sub != ses.person.now.sub() {
+		if h, err := s.readHint(hint); err != nil || h.Sub != s.sub(ses.person.now) {
 			return false
 		}
 	}
@@ -277,20 +311,15 @@ func (s *Server) complete(a *answer, r *http.Request, at *attempt, p *person, mo
 	if at.done != "" { // two clicks at the same time
 		return at.done
 	}
-	now := s.now()
 	ses := s.ssoSession(r)
 	if ses != nil && ses.person == p && len(faults) == 0 {
 		// Proved again: the session goes on, as at Keycloak, with a later auth_time.
-		ses.mode, ses.authTime, ses.used = mode, now, now
+		ses.mode, ses.authTime, ses.used = mode, s.now(), s.now()
 	} else {
 		if ses != nil && len(faults) == 0 {
 			s.end(ses)
 		}
-		ses = &session{
-			sid: newUUID(), secret: newHandle(), confirm: newHandle(),
-			person: p, mode: mode, authTime: now, used: now,
-		}
-		s.sessions[ses.sid] = ses
+		ses = s.newSession(p, mode)
 		if len(faults) == 0 {
 			s.setCookie(a, r, "sso", ses.sid+"."+ses.secret, 0)
 		}
@@ -304,25 +333,16 @@ func (s *Server) complete(a *answer, r *http.Request, at *attempt, p *person, mo
 // Called with s.mu held.
 func (s *Server) issueCode(at *attempt, ses *session, faults []Fault) string {
 	clientUUID := sha256.Sum256([]byte(at.client.ID))
-	g := &grant{
-		code:        newUUID() + "." + ses.sid + "." + formatUUID(clientUUID[:16]),
-		issued:      s.now(),
-		client:      at.client,
-		issuer:      at.issuer,
-		redirectURI: at.redirectURI,
-		nonce:       at.nonce,
-		scope:       at.scope,
-		challenge:   at.challenge,
-		session:     ses,
-		authTime:    ses.authTime,
-		who:         ses.person.now,
-		mode:        ses.mode,
-		faults:      faults,
+	g := s.newGrant(at, ses, newUUID()+"."+ses.sid+"."+formatUUID(clientUUID[:16]))
+	g.faults = faults
+	out := &outgoing{}
+	if at.state != "" { // lenient
+		out.params = append(out.params, param{"state", at.state})
 	}
-	s.grants[g.code] = g
-	out := &outgoing{params: []param{
-		{"state", at.state}, {"session_state", ses.sid}, {"code", g.code}, {"iss", at.issuer},
-	}}
+	out.params = append(out.params, param{"session_state", ses.sid}, param{"code", g.code})
+	if !at.omitIss {
+		out.params = append(out.params, param{"iss", at.issuer})
+	}
 	bend(faults, "callback", out)
 	return at.back(out.params)
 }
@@ -333,7 +353,10 @@ func (at *attempt) refuse(code, description string) string {
 	if at.state != "" {
 		params = append(params, param{"state", at.state})
 	}
-	return at.back(append(params, param{"iss", at.issuer})) // RFC 9207: in errors too
+	if !at.omitIss {
+		params = append(params, param{"iss", at.issuer}) // RFC 9207: in errors too
+	}
+	return at.back(params)
 }
 
 type param struct{ name, value string }

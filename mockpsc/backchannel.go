@@ -27,7 +27,7 @@ type party struct {
 // Server.mu held.
 func (ses *session) joins(g *grant) {
 	ses.leaves(g.client)
-	ses.parties = append(ses.parties, party{g.client, g.issuer, g.who.sub()})
+	ses.parties = append(ses.parties, party{g.client, g.issuer, g.sub})
 }
 
 // leaves is the contrary of joins.
@@ -47,7 +47,7 @@ func (ses *session) leaves(client *Client) {
 // with s.mu held.
 func (s *Server) end(ses *session) {
 	now := s.now()
-	over := ses.ended || now.Sub(ses.authTime) >= ssoMax || now.Sub(ses.used) >= ssoIdle
+	over := ses.ended || !now.Before(ses.ends()) || now.Sub(ses.used) >= ses.idle
 	ses.ended = true
 	if over || s.telling.stopped {
 		return

@@ -3,7 +3,6 @@ package mockpsc_test
 import (
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -120,12 +119,11 @@ func TestWhoHearsOfTheEndOfASession(t *testing.T) {
 		}, "carelink other"},
 		{"both, when the person confirms a sign-out", func(t *testing.T, rp *relyingParty, _ *clock, c *http.Client, _, _ tokens) {
 			_, page := get(t, c, rp.endpoint("/logout"))
-			submit(t, c, rp.endpoint("/logout"), "confirm", regexp.MustCompile(`name="confirm" value="([^"]+)"`).FindStringSubmatch(page)[1])
+			submit(t, c, rp.endpoint("/logout"), "confirm", confirmIn(t, page))
 		}, "carelink other"},
 		{"both, when somebody else signs in in the same browser", func(t *testing.T, rp *relyingParty, _ *clock, c *http.Client, _, _ tokens) {
 			_, page := get(t, c, rp.authURL(map[string]string{"prompt": "login"}))
-			attempt := regexp.MustCompile(`name="attempt" value="([^"]+)"`).FindStringSubmatch(page)[1]
-			submit(t, c, rp.mock.URL+"/auth/sign-in", "attempt", attempt, "persona", "dr-martin")
+			submit(t, c, rp.mock.URL+"/auth/sign-in", "attempt", attempt(t, page), "persona", "dr-martin")
 		}, "carelink other"},
 		{"each once, when both sign the person out", func(t *testing.T, rp *relyingParty, now *clock, _ *http.Client, carelink, other tokens) {
 			signOut(t, rp, now, carelink)
@@ -137,8 +135,7 @@ func TestWhoHearsOfTheEndOfASession(t *testing.T) {
 		}, "carelink"},
 		{"nobody, when the same person proves again who it is", func(t *testing.T, rp *relyingParty, _ *clock, c *http.Client, _, _ tokens) {
 			_, page := get(t, c, rp.authURL(map[string]string{"prompt": "login"}))
-			attempt := regexp.MustCompile(`name="attempt" value="([^"]+)"`).FindStringSubmatch(page)[1]
-			submit(t, c, rp.mock.URL+"/auth/sign-in", "attempt", attempt, "persona", "dr-dupont")
+			submit(t, c, rp.mock.URL+"/auth/sign-in", "attempt", attempt(t, page), "persona", "dr-dupont")
 		}, ""},
 		{"nobody, when the session had expired already", func(t *testing.T, rp *relyingParty, now *clock, _ *http.Client, carelink, _ tokens) {
 			now.advance(30 * time.Minute)

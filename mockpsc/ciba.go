@@ -64,7 +64,7 @@ func (s *Server) ciba(a *answer, r *http.Request) {
 		return
 	}
 	q := &cibaRequest{channel: authMode(form.Get("channel")), interval: cibaInterval}
-	q.client, q.issuer, q.base = client, s.issuer(r), s.base(r)
+	q.client, q.issuer, q.base = client, s.issuer(r), s.wallet(r)
 	q.scope = "openid scope_all"
 
 	s.mu.Lock()
@@ -181,17 +181,8 @@ func (s *Server) poll(client *Client, id string) (g *grant, code, text string) {
 	if q.ticket.state != approved {
 		return nil, "access_denied", "not authorized"
 	}
-	ses := &session{
-		sid: newUUID(), secret: newHandle(), confirm: newHandle(),
-		person: q.ticket.who, mode: q.channel, authTime: now, used: now,
-	}
-	s.sessions[ses.sid] = ses
-	g = &grant{
-		code: newHandle(), spent: true, // nobody ever sees it
-		issued: now, client: client, issuer: q.issuer, scope: q.scope,
-		session: ses, authTime: now, who: q.ticket.who.now, mode: q.channel,
-	}
-	s.grants[g.code] = g
+	g = s.newGrant(&q.attempt, s.newSession(q.ticket.who, q.channel), newHandle())
+	g.spent = true // the code, which nobody ever sees
 	return g, "", ""
 }
 

@@ -33,6 +33,10 @@ type Client struct {
 	// seen it; empty, the default, is assumed to be PSC's way: nobody is told.
 	BackchannelLogoutURI string
 
+	// Lifetimes are those of what this client is given: Code, IDToken, AccessToken
+	// and RefreshToken. A field that is 0 is the Server's.
+	Lifetimes Lifetimes
+
 	anyLoopback bool // of the default client only
 }
 

@@ -63,7 +63,7 @@ func (s *Server) living(token, issuer string) (g *grant, isAccess bool) {
 		if !ok {
 			return nil, false
 		}
-		if known = s.refreshes[claims.Jti]; known.grant == nil || known.grant.refresh != claims.Jti {
+		if known = s.refreshes[claims.Jti]; known.grant == nil || known.grant.refresh != claims.Jti && !s.Assume.ReuseRefreshTokens {
 			return nil, false
 		}
 	}

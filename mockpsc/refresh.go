@@ -63,7 +63,7 @@ func (s *Server) spendRefreshToken(client *Client, token, issuer, thumbprint str
 	switch {
 	case known.grant == nil || known.grant.revoked || !now.Before(known.expires):
 		return nil, "invalid_grant", "Token is not active"
-	case known.grant.refresh != claims.Jti:
+	case known.grant.refresh != claims.Jti && !s.Assume.ReuseRefreshTokens:
 		s.takeBack(ses, client)
 		return nil, "invalid_grant", "Maximum allowed refresh token reuse exceeded"
 	case known.grant.thumbprint != thumbprint: // stricter than RFC 8705, section 4, asks

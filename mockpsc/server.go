@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
-	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -17,15 +17,7 @@ import (
 // by it, and the wallet's /auth lies directly under the base URL.
 const realmPath = "/auth/realms/esante-wallet"
 
-// Lifetimes. Those of tokens and sessions are the real service's; the code's is
-// shorter than Keycloak's 60 seconds, because a client that is slow here will
-// be too slow there one day.
 const (
-	codeTTL    = 30 * time.Second
-	tokenTTL   = 120 * time.Second
-	refreshTTL = 30 * time.Minute
-	ssoMax     = 4 * time.Hour
-	ssoIdle    = 30 * time.Minute
 	ticketTTL  = 2 * time.Minute  // a QR code or a notification
 	attemptTTL = 15 * time.Minute // a sign-in page left open
 )
@@ -51,6 +43,28 @@ type Server struct {
 	// from what a stranger sends is no issuer. One under esante.gouv.fr is refused.
 	Issuer string
 
+	// WalletURL is the base URL of a second host for the pages, as the real service
+	// has one: its sign-in page is on “wallet”, all the rest, issuer included, on
+	// “auth”. It is scheme://host without a path, such as "http://localhost:9090"
+	// beside an Issuer on 127.0.0.1:9090: the mock must be served at both, and
+	// answers at each only what belongs there. It needs an Issuer of the same
+	// scheme. If empty, the pages are on the issuer's host.
+	WalletURL string
+
+	// TrustForwarded builds the issuer from X-Forwarded-Proto and X-Forwarded-Host
+	// where a request has them, which may then name any host. It is for a mock
+	// behind a proxy that sets both itself, and excludes Issuer. The default
+	// ignores these headers: anybody can send them.
+	TrustForwarded bool
+
+	// Lenient, if not nil, is told of each rule that a request breaks and that a
+	// milder provider would not mind, and the request passes: a missing state or
+	// nonce, another acr_values or scope, an unknown or contradictory prompt, a bad
+	// max_age, request objects and response_mode (ignored), PKCE with plain, a
+	// code_verifier without a challenge, a secret given twice. It is called while
+	// a request waits, with a sentence that holds no secret. The default refuses.
+	Lenient func(rule string)
+
 	// Clients are the declared applications. If empty, there is one, "carelink"
 	// with the secret "carelink-secret", whose redirect and post-logout
 	// addresses may be any http or https URL of a loopback host.
@@ -70,6 +84,12 @@ type Server struct {
 	// HidePersonas hides the panel of personas beside the sign-in page, for
 	// screenshots and demonstrations. The default shows it.
 	HidePersonas bool
+
+	// Lifetimes are those of what the mock gives out. Each client may have its own.
+	Lifetimes Lifetimes
+
+	// Assume chooses among what the real service may do where nobody knows.
+	Assume Assumptions
 
 	// PersonaFiles holds the documents of more people: every *.json at its root,
 	// in the form of mockpsc/personas in this module. One whose id is that of a
@@ -156,11 +176,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.fail(http.StatusInternalServerError, "invalid_configuration", s.err.Error())
 		return
 	}
-	if s.Issuer == "" && !loopbackHost(r.Host) {
-		a.fail(http.StatusInternalServerError, "issuer_not_configured", fmt.Sprintf(
-			"no issuer is configured, and the mock does not guess one from the Host %q, which is not a loopback host. "+
-				"Set Server.Issuer (mockpsc -issuer) to the address by which browsers and applications reach it, "+
-				"such as https://psc.test.example%s", r.Host, realmPath))
+	if problem := s.checkHost(r); problem != "" {
+		a.fail(http.StatusInternalServerError, "issuer_not_configured", problem)
+		return
+	}
+	if s.misplaced(a, r) {
 		return
 	}
 	if s.drilled(a, r) {
@@ -176,20 +196,7 @@ func (s *Server) Check() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("mockpsc: "+format, args...)) }
 
-	if s.Issuer != "" {
-		u, err := url.Parse(s.Issuer)
-		switch {
-		case err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https":
-			bad("invalid Issuer %q: an http or https URL is required", s.Issuer)
-		case u.Path != realmPath || u.RawQuery != "" || u.Fragment != "" || strings.HasSuffix(s.Issuer, "#"):
-			bad("invalid Issuer %q: it must be scheme://host%s, as at the real service", s.Issuer, realmPath)
-		case realServiceHost(u.Hostname()):
-			bad("invalid Issuer %q: a mock must never be mistaken for the real service; use a host of your own", s.Issuer)
-		}
-	}
-	if err := s.checkCA(); err != nil {
-		errs = append(errs, err)
-	}
+	errs = append(errs, s.checkAddresses(), s.checkCA(), s.Lifetimes.check("Lifetimes"), s.Assume.check())
 	if docs, err := s.documents(); err != nil {
 		errs = append(errs, err)
 	} else if err := s.checkAuto(docs); err != nil {
@@ -224,6 +231,12 @@ func (s *Server) Check() error {
 			if err := checkLogoutURI(c.BackchannelLogoutURI); err != nil {
 				bad("client %q, BackchannelLogoutURI %q: %w", c.ID, c.BackchannelLogoutURI, err)
 			}
+		}
+		if err := c.Lifetimes.check("client " + strconv.Quote(c.ID) + ", Lifetimes"); err != nil {
+			errs = append(errs, err)
+		}
+		if c.Lifetimes.Session != 0 || c.Lifetimes.SessionIdle != 0 {
+			bad("client %q: Session and SessionIdle are the Server's; clients share a session", c.ID)
 		}
 		if c.StartURL != "" {
 			if err := checkReturnURI(c.StartURL); err != nil {
@@ -372,23 +385,6 @@ func (s *Server) notFound(a *answer, r *http.Request) {
 	a.fail(http.StatusNotFound, "not_found", "no such path at this mock: "+r.URL.Path+"; the issuer's path is "+realmPath)
 }
 
-// issuer returns the issuer of this server as this request sees it.
-func (s *Server) issuer(r *http.Request) string {
-	if s.Issuer != "" {
-		return s.Issuer
-	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	return scheme + "://" + r.Host + realmPath
-}
-
-// base is the issuer without the realm's path.
-func (s *Server) base(r *http.Request) string {
-	return strings.TrimSuffix(s.issuer(r), realmPath)
-}
-
 func (s *Server) now() time.Time {
 	if s.Now != nil {
 		return s.Now()
@@ -416,12 +412,6 @@ func (s *Server) client(id string) *Client {
 	return nil
 }
 
-// realServiceHost reports whether a host is ANS's, whatever its case or final dot.
-func realServiceHost(host string) bool {
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	return host == "esante.gouv.fr" || strings.HasSuffix(host, ".esante.gouv.fr")
-}
-
 // sweep drops what has expired, once a minute. Called with s.mu held.
 func (s *Server) sweep() {
 	now := s.now()
@@ -437,14 +427,14 @@ func (s *Server) sweep() {
 		}
 	}
 	for sid, ses := range s.sessions {
-		if now.Sub(ses.authTime) > ssoMax+refreshTTL {
+		if now.After(ses.ends()) {
 			delete(s.sessions, sid)
 		}
 	}
 	s.sweepTokens(now)
 	for code, g := range s.grants {
 		_, renewable := s.refreshes[g.refresh]
-		if now.Sub(g.issued) > 2*tokenTTL && !renewable { // long enough to notice that a code comes back
+		if now.Sub(g.issued) > g.lives.Code+g.lives.AccessToken && !renewable { // until then a code that comes back takes its tokens along
 			delete(s.grants, code)
 		}
 	}

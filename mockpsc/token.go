@@ -22,16 +22,47 @@ type grant struct {
 	nonce       string
 	scope       string
 	challenge   string
+	plain       bool
 	session     *session
 	authTime    time.Time
 	who         *situation
+	sub         string
+	acr         string // "" if there is none
+	authMode    string // likewise
 	mode        authMode
+	lives       Lifetimes
 	faults      []Fault
 
 	thumbprint string // of the client's certificate; "" if it has a secret
 	spent      bool
 	refresh    string // jti of the only refresh token that is still good
 	revoked    bool   // and with it every token that came of it
+}
+
+// newGrant begins what a client is given of a session. Called with s.mu held.
+func (s *Server) newGrant(at *attempt, ses *session, code string) *grant {
+	who := ses.person.now
+	g := &grant{
+		code:        code,
+		issued:      s.now(),
+		client:      at.client,
+		issuer:      at.issuer,
+		redirectURI: at.redirectURI,
+		nonce:       at.nonce,
+		scope:       at.scope,
+		challenge:   at.challenge,
+		plain:       at.plain,
+		session:     ses,
+		authTime:    ses.authTime,
+		who:         who,
+		sub:         s.sub(who),
+		acr:         s.acr(who, ses.mode),
+		authMode:    s.authMode(ses.mode),
+		mode:        ses.mode,
+		lives:       s.lifetimes(at.client),
+	}
+	s.grants[code] = g
+	return g
 }
 
 // token exchanges an authorization code (RFC 6749, section 4.1.3) or a refresh
@@ -84,19 +115,19 @@ func (s *Server) issueTokens(a *answer, g *grant, faults []Fault, late string) {
 		return
 	}
 	// A refresh token never outlives the session. (Keycloak's; inferred.)
-	refreshExpires := now.Add(refreshTTL)
-	if end := g.session.authTime.Add(ssoMax); end.Before(refreshExpires) {
+	refreshExpires := now.Add(g.lives.RefreshToken)
+	if end := g.session.ends(); end.Before(refreshExpires) {
 		refreshExpires = end
 	}
 	g.refresh, g.session.used = jti, now
 	g.session.joins(g)
-	s.access[accessToken] = issued{g, now.Add(tokenTTL)}
+	s.access[accessToken] = issued{g, now.Add(g.lives.AccessToken)}
 	s.refreshes[jti] = issued{g, refreshExpires}
 	s.mu.Unlock()
 
 	out := &outgoing{status: http.StatusOK, members: object{
 		{"access_token", accessToken},
-		{"expires_in", int(tokenTTL.Seconds())},
+		{"expires_in", int(g.lives.AccessToken.Seconds())},
 		{"refresh_expires_in", int(refreshExpires.Sub(now).Seconds())},
 		{"refresh_token", s.refreshToken(g, jti, now, refreshExpires)},
 		{"token_type", "Bearer"},
@@ -136,8 +167,8 @@ func (s *Server) clientForm(a *answer, r *http.Request) (*Client, url.Values) {
 func (s *Server) authenticate(a *answer, r *http.Request, form url.Values) *Client {
 	id, secret := form.Get("client_id"), form.Get("client_secret")
 	if user, password, ok := r.BasicAuth(); ok {
-		if form.Has("client_secret") {
-			a.fail(http.StatusBadRequest, "invalid_request", "one way of client authentication per request (RFC 6749, section 2.3)")
+		if rule := "one way of client authentication per request (RFC 6749, section 2.3)"; form.Has("client_secret") && !s.lenient(rule) {
+			a.fail(http.StatusBadRequest, "invalid_request", rule)
 			return nil
 		}
 		// Both parts are form-urlencoded first (RFC 6749, section 2.3.1).
@@ -188,66 +219,62 @@ func (s *Server) redeem(client *Client, form url.Values) (*grant, string) {
 	switch {
 	case g.client != client:
 		return nil, "Code not valid"
-	case s.now().Sub(g.issued) > codeTTL:
+	case s.now().Sub(g.issued) > g.lives.Code:
 		return nil, "Code not valid"
 	case form.Get("redirect_uri") != g.redirectURI:
 		return nil, "Incorrect redirect_uri"
 	case g.session.ended:
 		return nil, "Session not active"
 	case g.challenge == "" && verifier != "": // RFC 9700, section 4.8.2: else a stolen code could be slipped in
-		return nil, "PKCE verification failed: code_verifier without code_challenge"
-	case g.challenge != "" && !verifies(verifier, g.challenge):
+		if rule := "PKCE verification failed: code_verifier without code_challenge"; !s.lenient(rule) {
+			return nil, rule
+		}
+	case g.challenge != "" && !verifies(verifier, g.challenge, g.plain):
 		return nil, "PKCE verification failed"
 	}
 	return g, ""
 }
 
 // verifies checks a code_verifier (RFC 7636, sections 4.1 and 4.6).
-func verifies(verifier, challenge string) bool {
+func verifies(verifier, challenge string, plain bool) bool {
 	if len(verifier) < 43 || len(verifier) > 128 {
 		return false
 	}
+	if plain {
+		return subtle.ConstantTimeCompare([]byte(verifier), []byte(challenge)) == 1
+	}
 	sum := sha256.Sum256([]byte(verifier))
 	return subtle.ConstantTimeCompare([]byte(base64.RawURLEncoding.EncodeToString(sum[:])), []byte(challenge)) == 1
-}
-
-// acr is the claim for the way in which the person signed in; nil if there is none.
-func (g *grant) acr() *string {
-	if g.mode == byDelegation {
-		asked := "eidas1"
-		return &asked
-	}
-	return g.who.ACR[string(g.mode)]
 }
 
 // idToken writes all claims of a real one, in their order.
 func (s *Server) idToken(g *grant, now time.Time, accessToken string, faults []Fault) string {
 	half := sha256.Sum256([]byte(accessToken))
 	claims := object{
-		{"exp", now.Add(tokenTTL).Unix()},
+		{"exp", now.Add(g.lives.IDToken).Unix()},
 		{"iat", now.Unix()},
 		{"auth_time", g.authTime.Unix()},
 		{"jti", newUUID()},
 		{"iss", g.issuer},
 		{"aud", g.client.ID},
-		{"sub", g.who.sub()},
+		{"sub", g.sub},
 		{"typ", "ID"},
 		{"azp", g.client.ID},
 		{"nonce", g.nonce},
 		{"session_state", g.session.sid},
 		{"at_hash", base64.RawURLEncoding.EncodeToString(half[:16])},
 		{"sid", g.session.sid},
-		{"authMode", string(g.mode)},
-		{"acr", g.acr()},
+		{"authMode", g.authMode},
+		{"acr", g.acr},
 		{"SubjectNameID", g.who.NationalID},
 		{"preferred_username", g.who.NationalID},
 		{"given_name", g.who.GivenName},
 		{"family_name", g.who.FamilyName},
 	}
-	if g.acr() == nil {
+	if g.acr == "" {
 		claims.del("acr")
 	}
-	if g.mode == byDelegation {
+	if g.authMode == "" {
 		claims.del("authMode")
 	}
 	g.dropNonce(&claims)
@@ -260,26 +287,29 @@ func (s *Server) idToken(g *grant, now time.Time, accessToken string, faults []F
 // accessToken is of the same family. It has no aud.
 func (s *Server) accessToken(g *grant, now time.Time) string {
 	claims := object{
-		{"exp", now.Add(tokenTTL).Unix()},
+		{"exp", now.Add(g.lives.AccessToken).Unix()},
 		{"iat", now.Unix()},
 		{"auth_time", g.authTime.Unix()},
 		{"jti", newUUID()},
 		{"iss", g.issuer},
-		{"sub", g.who.sub()},
+		{"sub", g.sub},
 		{"typ", "Bearer"},
 		{"azp", g.client.ID},
 		{"nonce", g.nonce},
 		{"session_state", g.session.sid},
 		{"preferred_username", g.who.NationalID},
 		{"email_verified", false},
-		{"acr", g.acr()},
+		{"acr", g.acr},
 	}
-	if g.acr() == nil {
+	if g.acr == "" {
 		claims.del("acr")
 	}
 	g.dropNonce(&claims)
 	if g.mode == byCard {
-		claims = append(claims, member{"authMode", string(g.mode)}, member{"auth_level", "1"})
+		if g.authMode != "" {
+			claims = append(claims, member{"authMode", g.authMode})
+		}
+		claims = append(claims, member{"auth_level", "1"})
 	}
 	claims = append(claims, member{"scope", g.scope}, member{"sid", g.session.sid})
 	if g.thumbprint != "" {
@@ -297,7 +327,7 @@ func (s *Server) refreshToken(g *grant, jti string, now, expires time.Time) stri
 		{"jti", jti},
 		{"iss", g.issuer},
 		{"aud", g.issuer},
-		{"sub", g.who.sub()},
+		{"sub", g.sub},
 		{"typ", "Refresh"},
 		{"azp", g.client.ID},
 		{"nonce", g.nonce},

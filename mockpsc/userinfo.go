@@ -44,7 +44,7 @@ func (s *Server) userinfo(a *answer, r *http.Request) {
 		a.fail(http.StatusUnauthorized, "invalid_token", problem)
 		return
 	}
-	out := &outgoing{status: http.StatusOK, document: g.who.userinfo(g.mode), sub: g.who.sub()}
+	out := &outgoing{status: http.StatusOK, document: s.document(g), sub: g.sub}
 	bend(g.faults, "userinfo", out)
 	a.json(out.status, out.document)
 }
