@@ -225,3 +225,22 @@ func TestBackChannelAddresses(t *testing.T) {
 		}
 	}
 }
+
+func TestALogoutTokenReachesAnApplicationThatHasItsCertificateFromTheMock(t *testing.T) {
+	rp, now := twoClients(t)
+	config, err := rp.mock.TLSConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard := make(chan told, 1)
+	app := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		heard <- told{client: "carelink", method: r.Method}
+	}))
+	app.TLS = config
+	app.StartTLS()
+	t.Cleanup(app.Close)
+	rp.mock.Clients[0].BackchannelLogoutURI = "https://" + app.Listener.Addr().String() + "/"
+	_, tok := rp.signIn(t, "dr-dupont")
+	signOut(t, rp, now, tok)
+	hear(t, heard, 1)
+}
