@@ -91,13 +91,15 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		{name: "client-name", set: func(c *mockpsc.Client, text string) { c.Name = text }},
 		{name: "start-url", set: func(c *mockpsc.Client, text string) { c.StartURL = text }},
 		{name: "backchannel-logout", set: func(c *mockpsc.Client, text string) { c.BackchannelLogoutURI = text }},
+		{name: "certificate-dn", set: func(c *mockpsc.Client, text string) { c.CertificateDN = text }},
 		{name: "lifetime", set: func(c *mockpsc.Client, text string) { setLifetime(&c.Lifetimes, text) }}, // Set has read it
 	}
 	flags.Var(details[0], "client-name", "what people read as the name of an application, `id:name`; repeatable")
 	flags.Var(details[1], "start-url", "where a person begins to sign in at an application, `id:URL`, linked to on the front page; repeatable")
 	flags.Var(details[2], "backchannel-logout", "where an application is told that a session has ended, `id:URL`; repeatable")
+	flags.Var(details[3], "certificate-dn", "the whole subject of the certificate of a -tls-client, `id:DN`, instead of CN = id; repeatable")
 	var lives mockpsc.Lifetimes
-	flags.Var(lifetimeFlag{&lives, details[3]}, "lifetime", "how long something lives, `[id:]name=duration`, for all or for one application; names: code, id-token, access-token, refresh-token, session, idle; repeatable")
+	flags.Var(lifetimeFlag{&lives, details[4]}, "lifetime", "how long something lives, `[id:]name=duration`, for all or for one application; names: code, id-token, access-token, refresh-token, session, idle; repeatable")
 	drill := flags.String("drill", "", "begin with an `incident`: outage (503) or maintenance (a page with 200)")
 	if err := flags.Parse(args); err != nil {
 		return err
