@@ -85,13 +85,15 @@ func (ses *session) open(now time.Time) bool {
 	return !ses.ended && now.Before(ses.ends()) && ses.person.means(ses.mode).State != "revoked"
 }
 
-// A refusal says why an authorization request is refused. With a code it goes
-// back to the redirect URI; without one the developer reads it here.
+// A refusal says why a request is refused. Of an authorization request it goes
+// back to the redirect URI if it has a code; without one the developer reads it
+// here.
 type refusal struct {
-	code string // RFC 6749, section 4.1.2.1; "" means a page
-	rule string // in English, for programs
-	key  string // of the page's text
-	args []string
+	code  string // RFC 6749, sections 4.1.2.1 and 5.2; "" means a page
+	rule  string // in English, for programs
+	words string // Keycloak's, in JSON; "" means that they are the rule
+	key   string // of the page's text
+	args  []string
 }
 
 // authorize answers the authorization request (OpenID Connect Core, section 3.1.2).
@@ -172,11 +174,7 @@ func (s *Server) checkReturn(form url.Values) (*Client, *refusal) {
 	id, uri := form.Get("client_id"), form.Get("redirect_uri")
 	client := s.client(id)
 	if client == nil {
-		var known []string
-		for _, c := range s.clients() {
-			known = append(known, c.ID)
-		}
-		list := strings.Join(known, ", ")
+		list := s.clientIDs()
 		return nil, &refusal{rule: fmt.Sprintf("client_id %q is unknown; declared: %s", id, list), key: "a8_client", args: []string{"x", id, "liste", list}}
 	}
 	if uri == "" || !client.allows(client.RedirectURIs, uri) {

@@ -94,15 +94,15 @@ func (s *Server) revoke(a *answer, r *http.Request) {
 		return
 	}
 	if _, err := s.readHint(token); err == nil {
-		a.fail(http.StatusBadRequest, "unsupported_token_type", "Unsupported token type")
+		a.refuse(http.StatusBadRequest, &refusal{code: "unsupported_token_type", words: "Unsupported token type", rule: "an ID token cannot be revoked; it only expires"})
 		return
 	}
 	known, owner := s.takeBackToken(client, token, s.issuer(r))
 	switch {
 	case !known:
-		a.fail(http.StatusOK, "invalid_token", "Invalid token") // 200 all the same
+		a.refuse(http.StatusOK, &refusal{code: "invalid_token", words: "Invalid token", rule: "the token is unknown, which is as good as revoked (RFC 7009, section 2.2)"})
 	case owner != client:
-		a.fail(http.StatusBadRequest, "invalid_request", "Unmatching clients")
+		a.refuse(http.StatusBadRequest, &refusal{code: "invalid_request", words: "Unmatching clients", rule: "the token was given to another client"})
 	default:
 		a.Header().Set("Cache-Control", "no-store")
 		a.WriteHeader(http.StatusOK)

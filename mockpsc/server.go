@@ -402,6 +402,14 @@ func (s *Server) clients() []Client {
 	return s.Clients
 }
 
+func (s *Server) clientIDs() string {
+	var ids []string
+	for _, c := range s.clients() {
+		ids = append(ids, c.ID)
+	}
+	return strings.Join(ids, ", ")
+}
+
 func (s *Server) client(id string) *Client {
 	list := s.clients()
 	for i := range list {

@@ -194,7 +194,7 @@ func TestTLSClientAuth(t *testing.T) {
 		{name: "no certificate, but Basic with an empty secret", client: "by-cn", basic: true, want: "no secret"},
 		{name: "a certificate and a secret", client: "by-cn", cert: certificate("by-cn"), change: url.Values{"client_secret": {"x"}}, want: "no secret"},
 		{name: "a certificate and Basic", client: "by-cn", cert: certificate("by-cn"), basic: true, want: "no secret"},
-		{name: "a certificate instead of the secret", client: "by-secret", cert: certificate("by-secret"), want: "Invalid client"},
+		{name: "a certificate instead of the secret", client: "by-secret", cert: certificate("by-secret"), want: "client_secret of by-secret"},
 		{name: "expired", client: "by-cn", cert: certificate("by-cn"), later: 398 * 24 * time.Hour, want: "expired"},
 		{name: "not yet valid", client: "by-cn", cert: certificate("by-cn"), later: -2 * time.Hour, want: "not yet valid"},
 	} {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -84,13 +85,13 @@ func (s *Server) token(a *answer, r *http.Request) {
 		a.fail(http.StatusBadRequest, "invalid_request", "Missing form parameter: grant_type")
 		return
 	default:
-		a.fail(http.StatusBadRequest, "unsupported_grant_type",
-			fmt.Sprintf("Unsupported grant_type: this mock answers authorization_code, refresh_token and CIBA, not %q", form.Get("grant_type")))
+		a.refuse(http.StatusBadRequest, &refusal{code: "unsupported_grant_type", words: "Unsupported grant_type",
+			rule: fmt.Sprintf("this endpoint answers authorization_code, refresh_token and CIBA, not %q", form.Get("grant_type"))})
 		return
 	}
-	g, problem := s.redeem(client, form)
-	if problem != "" {
-		a.fail(http.StatusBadRequest, "invalid_grant", problem)
+	g, ref := s.redeem(client, form)
+	if ref != nil {
+		a.refuse(http.StatusBadRequest, ref)
 		return
 	}
 	g.thumbprint = client.boundTo(r)
@@ -150,7 +151,7 @@ func (s *Server) clientForm(a *answer, r *http.Request) (*Client, url.Values) {
 	form := r.PostForm // never the query: it ends up in logs
 	for name, values := range form {
 		if len(values) > 1 {
-			a.fail(http.StatusBadRequest, "invalid_request", "duplicated parameter "+name)
+			a.refuse(http.StatusBadRequest, &refusal{code: "invalid_request", words: "duplicated parameter", rule: "parameter " + name + " is given twice (RFC 6749, section 3.2)"})
 			return nil, nil
 		}
 	}
@@ -181,9 +182,8 @@ func (s *Server) authenticate(a *answer, r *http.Request, form url.Values) *Clie
 		a.Header().Set("WWW-Authenticate", `Basic realm="esante-wallet"`)
 	}
 	client := s.client(id)
-	const text = "Invalid client or Invalid client credentials"
 	if client == nil {
-		a.fail(http.StatusUnauthorized, "invalid_client", text)
+		a.refuse(http.StatusUnauthorized, &refusal{code: "invalid_client", words: badClient, rule: fmt.Sprintf("client_id %q is unknown; declared: %s", id, s.clientIDs())})
 		return nil
 	}
 	a.belongsTo(client)
@@ -194,52 +194,61 @@ func (s *Server) authenticate(a *answer, r *http.Request, form url.Values) *Clie
 		return client
 	}
 	if subtle.ConstantTimeCompare([]byte(secret), []byte(client.Secret)) != 1 {
-		a.fail(http.StatusUnauthorized, "unauthorized_client", text)
+		a.refuse(http.StatusUnauthorized, &refusal{code: "unauthorized_client", words: badClient, rule: "the client_secret of " + client.ID + " is missing or wrong"})
 		return nil
 	}
 	a.Header().Del("WWW-Authenticate")
 	return client
 }
 
+const badClient = "Invalid client or Invalid client credentials"
+
 // redeem spends a code. Whatever goes wrong after the code was found, it stays
 // spent: a second try with a better verifier would be a second guess.
-func (s *Server) redeem(client *Client, form url.Values) (*grant, string) {
+func (s *Server) redeem(client *Client, form url.Values) (*grant, *refusal) {
+	refuse := func(words, rule string) (*grant, *refusal) {
+		return nil, &refusal{code: "invalid_grant", words: words, rule: rule}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.grants[form.Get("code")]
 	if g == nil {
-		return nil, "Code not valid"
+		return refuse("Code not valid", "the code is unknown, or so old that it is forgotten")
 	}
 	if g.spent {
 		g.revoked = true // RFC 6749, section 4.1.2: what the code gave is taken back
-		return nil, "Code not valid"
+		return refuse("Code not valid", "the code comes a second time; what it gave is revoked (RFC 6749, section 4.1.2)")
 	}
 	g.spent = true
 	verifier := form.Get("code_verifier")
 	switch {
 	case g.client != client:
-		return nil, "Code not valid"
+		return refuse("Auth error", "the code was given to another client")
 	case s.now().Sub(g.issued) > g.lives.Code:
-		return nil, "Code not valid"
+		return refuse("Code not valid", fmt.Sprintf("the code has expired: it lives %d seconds", int(g.lives.Code.Seconds())))
 	case form.Get("redirect_uri") != g.redirectURI:
-		return nil, "Incorrect redirect_uri"
+		return refuse("Incorrect redirect_uri", "redirect_uri must be that of the authorization request, to the letter (RFC 6749, section 4.1.3)")
 	case g.session.ended:
-		return nil, "Session not active"
+		return refuse("Session not active", "the session has ended meanwhile")
 	case g.challenge == "" && verifier != "": // RFC 9700, section 4.8.2: else a stolen code could be slipped in
-		if rule := "PKCE verification failed: code_verifier without code_challenge"; !s.lenient(rule) {
-			return nil, rule
+		if rule := "code_verifier without code_challenge (RFC 9700, section 4.8.2)"; !s.lenient(rule) {
+			return refuse("PKCE code verifier specified but challenge not present in authorization", rule)
 		}
-	case g.challenge != "" && !verifies(verifier, g.challenge, g.plain):
-		return nil, "PKCE verification failed"
+	case g.challenge == "":
+	case verifier == "":
+		return refuse("PKCE code verifier not specified", "code_verifier is required: the authorization request had a code_challenge")
+	case !verifierForm.MatchString(verifier):
+		return refuse("PKCE invalid code verifier", "a code_verifier has 43 to 128 characters, unreserved ones (RFC 7636, section 4.1)")
+	case !verifies(verifier, g.challenge, g.plain):
+		return refuse("PKCE verification failed", "the code_verifier is not that of the code_challenge")
 	}
-	return g, ""
+	return g, nil
 }
 
-// verifies checks a code_verifier (RFC 7636, sections 4.1 and 4.6).
+var verifierForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
+
+// verifies checks a code_verifier (RFC 7636, section 4.6).
 func verifies(verifier, challenge string, plain bool) bool {
-	if len(verifier) < 43 || len(verifier) > 128 {
-		return false
-	}
 	if plain {
 		return subtle.ConstantTimeCompare([]byte(verifier), []byte(challenge)) == 1
 	}
