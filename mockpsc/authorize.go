@@ -226,6 +226,8 @@ func checkRequest(form url.Values) *refusal {
 		return refuse("invalid_request", "only code_challenge_method=S256 is accepted; received %q", method)
 	case len(challenge) != 43:
 		return refuse("invalid_request", "an S256 code_challenge has 43 characters; received %d", len(challenge))
+	case !unreserved(challenge):
+		return refuse("invalid_request", "an S256 code_challenge is base64url without padding (RFC 7636, section 4.2)")
 	}
 	return nil
 }

@@ -196,17 +196,25 @@ func (s *Server) redeem(client *Client, form url.Values) (*grant, string) {
 		return nil, "Session not active"
 	case g.challenge == "" && verifier != "": // RFC 9700, section 4.8.2: else a stolen code could be slipped in
 		return nil, "PKCE verification failed: code_verifier without code_challenge"
+	case g.challenge != "" && verifier == "":
+		return nil, "PKCE code verifier not specified"
+	case g.challenge != "" && (len(verifier) < 43 || len(verifier) > 128 || !unreserved(verifier)): // RFC 7636, section 4.1
+		return nil, "PKCE invalid code verifier"
 	case g.challenge != "" && !verifies(verifier, g.challenge):
 		return nil, "PKCE verification failed"
 	}
 	return g, ""
 }
 
-// verifies checks a code_verifier (RFC 7636, sections 4.1 and 4.6).
+// unreserved reports whether a text has only the characters that PKCE takes, at
+// Keycloak too; plain base64 has others.
+func unreserved(text string) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+	return strings.Trim(text, letters) == "" // what is left has another at each end
+}
+
+// verifies checks a code_verifier (RFC 7636, section 4.6).
 func verifies(verifier, challenge string) bool {
-	if len(verifier) < 43 || len(verifier) > 128 {
-		return false
-	}
 	sum := sha256.Sum256([]byte(verifier))
 	return subtle.ConstantTimeCompare([]byte(base64.RawURLEncoding.EncodeToString(sum[:])), []byte(challenge)) == 1
 }
