@@ -358,8 +358,9 @@ func (at *attempt) back(params []param) string {
 // resume finds the attempt that a form or a link belongs to, in the browser
 // that began it. Otherwise it answers and returns nil.
 func (s *Server) resume(a *answer, r *http.Request) *attempt {
+	id := r.FormValue("attempt") // reads the body, which may be slow, before the lock
 	s.mu.Lock()
-	at := s.attempts[r.FormValue("attempt")]
+	at := s.attempts[id]
 	ok := at != nil && subtle.ConstantTimeCompare([]byte(at.browser), []byte(s.cookie(r, "browser"))) == 1
 	late := ok && s.now().Sub(at.started) > attemptTTL
 	done := ""
