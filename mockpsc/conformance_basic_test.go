@@ -334,7 +334,7 @@ func TestConformanceConfigOP(t *testing.T) {
 				}
 			}
 			for _, s := range strs(t, metadata, "scopes_supported") {
-				if !regexp.MustCompile("^[!#-[\\]-~]+$").MatchString(s) { // RFC 6749, section 3.3
+				if !regexp.MustCompile(`^[!#-\[\]-~]+$`).MatchString(s) { // RFC 6749, section 3.3
 					t.Errorf("scope %q", s)
 				}
 			}
