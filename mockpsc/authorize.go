@@ -255,6 +255,8 @@ func (s *Server) checkRequest(form url.Values) *refusal {
 		return refuse("invalid_request", "unknown code_challenge_method %q; only S256 is accepted", method)
 	case len(challenge) != 43:
 		return refuse("invalid_request", "an S256 code_challenge has 43 characters; received %d", len(challenge))
+	case !pkceForm.MatchString(challenge):
+		return refuse("invalid_request", "an S256 code_challenge is base64url without padding (RFC 7636, section 4.2)")
 	}
 	return s.strictly(list)
 }
@@ -377,8 +379,9 @@ func (at *attempt) back(params []param) string {
 // resume finds the attempt that a form or a link belongs to, in the browser
 // that began it. Otherwise it answers and returns nil.
 func (s *Server) resume(a *answer, r *http.Request) *attempt {
+	id := r.FormValue("attempt") // reads the body, which may be slow, before the lock
 	s.mu.Lock()
-	at := s.attempts[r.FormValue("attempt")]
+	at := s.attempts[id]
 	ok := at != nil && subtle.ConstantTimeCompare([]byte(at.browser), []byte(s.cookie(r, "browser"))) == 1
 	late := ok && s.now().Sub(at.started) > attemptTTL
 	done := ""

@@ -201,8 +201,7 @@ func (s *Server) reader(a *answer, r *http.Request) {
 
 	s.mu.Lock()
 	at := s.tickets[r.PathValue("ticket")]
-	i := slices.IndexFunc(s.cibaRequests, func(q *cibaRequest) bool { return &q.attempt == at && q.channel == byCard })
-	if i < 0 {
+	if at == nil || !s.wantsCard(at) {
 		s.mu.Unlock()
 		v.Heading, v.Step, v.StateKey = "phone_over", "over", "phone_used"
 		a.page(http.StatusGone, v)
@@ -230,6 +229,12 @@ func (s *Server) reader(a *answer, r *http.Request) {
 		status = http.StatusBadRequest
 	}
 	a.page(status, v)
+}
+
+// wantsCard reports whether a ticket is of a request that a card must answer: a
+// code typed on the phone proves no card. Called with s.mu held.
+func (s *Server) wantsCard(at *attempt) bool {
+	return slices.ContainsFunc(s.cibaRequests, func(q *cibaRequest) bool { return &q.attempt == at && q.channel == byCard })
 }
 
 // readerAnswer takes one answer of the person at the reader. Called with s.mu held.

@@ -90,7 +90,10 @@ func checkReturnURI(uri string) error {
 // by construction. A name that merely resolves to 127.0.0.1 is not.
 func loopbackHost(hostport string) bool {
 	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
+	if h, port, err := net.SplitHostPort(hostport); err == nil {
+		if strings.Trim(port, "0123456789") != "" { // "localhost:1@evil.example" is at evil.example
+			return false
+		}
 		host = h
 	}
 	host = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))

@@ -118,7 +118,7 @@ func (s *Server) phone(a *answer, r *http.Request) {
 
 	s.mu.Lock()
 	at := s.tickets[r.PathValue("ticket")]
-	if at == nil { // used up, replaced by a newer one, or never made
+	if at == nil || s.wantsCard(at) { // used up, replaced by a newer one, or never made; or for the reader
 		s.mu.Unlock()
 		v.Heading, v.Step, v.StateKey = "phone_over", "over", "phone_used"
 		a.page(http.StatusGone, v)

@@ -381,7 +381,22 @@ func (s *Server) notImitated(a *answer, r *http.Request) {
 	a.fail(http.StatusNotImplemented, "not_implemented", "this mock does not imitate "+r.URL.Path)
 }
 
+// notFound answers where nothing is, and where something is for another method.
 func (s *Server) notFound(a *answer, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := *r
+		other.Method = method
+		if _, pattern := s.mux.Handler(&other); strings.HasPrefix(pattern, method+" ") {
+			allowed = append(allowed, method)
+		}
+	}
+	asked := strings.Replace(r.Method, http.MethodHead, http.MethodGet, 1) // a HEAD is a GET here
+	if len(allowed) > 0 && !slices.Contains(allowed, asked) {
+		a.Header().Set("Allow", strings.Join(allowed, ", "))
+		a.fail(http.StatusMethodNotAllowed, "method_not_allowed", r.URL.Path+" is not for "+r.Method)
+		return
+	}
 	a.fail(http.StatusNotFound, "not_found", "no such path at this mock: "+r.URL.Path+"; the issuer's path is "+realmPath)
 }
 

@@ -237,7 +237,7 @@ func (s *Server) redeem(client *Client, form url.Values) (*grant, *refusal) {
 	case g.challenge == "":
 	case verifier == "":
 		return refuse("PKCE code verifier not specified", "code_verifier is required: the authorization request had a code_challenge")
-	case !verifierForm.MatchString(verifier):
+	case !pkceForm.MatchString(verifier):
 		return refuse("PKCE invalid code verifier", "a code_verifier has 43 to 128 characters, unreserved ones (RFC 7636, section 4.1)")
 	case !verifies(verifier, g.challenge, g.plain):
 		return refuse("PKCE verification failed", "the code_verifier is not that of the code_challenge")
@@ -245,7 +245,9 @@ func (s *Server) redeem(client *Client, form url.Values) (*grant, *refusal) {
 	return g, nil
 }
 
-var verifierForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
+// pkceForm is that of a verifier and of a challenge (RFC 7636, section 4.1); plain
+// base64 has other characters.
+var pkceForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
 
 // verifies checks a code_verifier (RFC 7636, section 4.6).
 func verifies(verifier, challenge string, plain bool) bool {
