@@ -140,6 +140,10 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 		a.redirect(at.refuse(ref.code, ref.rule))
 		return
 	}
+	if s.cookielessPost(r, "browser") {
+		a.redirect(r.URL.Path + "?" + r.Form.Encode())
+		return
+	}
 	if s.zeroTouch(a, r, at) {
 		return
 	}
@@ -443,6 +447,13 @@ func (s *Server) cookie(r *http.Request, what string) string {
 		return ""
 	}
 	return c.Value
+}
+
+// cookielessPost reports whether a form was posted without a cookie of ours. It
+// may have come from another site, and then the browser kept the cookie back
+// (SameSite=Lax): redirected to the same by GET, it sends it.
+func (s *Server) cookielessPost(r *http.Request, what string) bool {
+	return r.Method == http.MethodPost && s.cookie(r, what) == ""
 }
 
 // setCookie sets a host-only cookie; seconds 0 is until the browser closes, less deletes it.

@@ -223,7 +223,7 @@ func TestConformanceBasicOP(t *testing.T) {
 			if err != nil {
 				w.Fatal(err)
 			}
-			resp, err := stay(w.browser).PostForm(address, form)
+			resp, err := w.browser.PostForm(address, form)
 			if err != nil {
 				w.Fatal(err)
 			}

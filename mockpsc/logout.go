@@ -93,6 +93,10 @@ func (s *Server) logoutWithoutHint(a *answer, r *http.Request, client *Client) {
 		a.redirect(s.WalletURL + r.URL.Path + "?" + r.Form.Encode())
 		return
 	}
+	if s.cookielessPost(r, "sso") {
+		a.redirect(r.URL.Path + "?" + r.Form.Encode())
+		return
+	}
 	s.mu.Lock()
 	ses := s.ssoSession(r)
 	confirmed := ses == nil || r.Method == http.MethodPost && r.PostForm.Get("confirm") == ses.confirm

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,7 +158,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Mock-PSC", "1")
 
 	s.mu.Lock()
-	entry := &Request{Time: s.now(), Method: r.Method, Path: r.URL.Path}
+	entry := &Request{Time: s.now(), Method: r.Method, Path: path.Clean(r.URL.Path)} // "//_mock/phone/x" must not escape the mask
 	if strings.HasPrefix(entry.Path, phonePath) {
 		entry.Path = phonePath + "{ticket}" // the rest is a secret
 	} else if strings.HasPrefix(entry.Path, readerPath) {

@@ -16,6 +16,10 @@ func (s *Server) userinfo(a *answer, r *http.Request) {
 			bearer = r.PostFormValue("access_token") // RFC 6750, section 2.2; never the query
 		}
 	}
+	if scheme != "" && r.Method == http.MethodPost && r.PostFormValue("access_token") != "" {
+		a.refuse(http.StatusBadRequest, &refusal{code: "invalid_request", words: "Token not provided", rule: "one way to present the token per request (RFC 6750, section 2)"})
+		return
+	}
 	if bearer == "" {
 		a.Header().Set("WWW-Authenticate", `Bearer realm="esante-wallet"`)
 		a.fail(http.StatusUnauthorized, "invalid_token", "Missing token")
