@@ -97,6 +97,19 @@ type Server struct {
 	// signed in. The default shows the sign-in page.
 	Auto string
 
+	// DiscreetIdentifiers takes somebody who types an identifier that nobody has,
+	// or whose e-CPS does not work, to the waiting page like anybody else, with a
+	// number and nobody to answer, as a service that gives nothing away would. The
+	// default says what is wrong. What the real service does is not known.
+	DiscreetIdentifiers bool
+
+	// PhoneURL is the base URL without a final slash, such as
+	// "http://192.168.1.20:9091", at which a real phone reaches PhoneHandler: the
+	// QR codes lead there. If empty, they lead to the mock itself, which on a
+	// loopback host no phone can reach; the page says so. One under
+	// esante.gouv.fr is refused.
+	PhoneURL string
+
 	once sync.Once
 	mux  *http.ServeMux
 	err  error       // what Check found
@@ -118,6 +131,9 @@ type Server struct {
 	drill     string // under way; see Drill
 
 	cibaRequests []*cibaRequest // oldest first
+
+	activations    map[string]*activation // by handle
+	activatePhones map[string]*activation // by what a phone was shown
 }
 
 // A Request is one request that a [Server] has seen. It holds no secret: no
@@ -133,6 +149,26 @@ type Request struct {
 // ServeHTTP answers at the paths of the real service. See the package comment
 // for what is refused and how.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a := s.admit(w, r)
+	if a == nil {
+		return
+	}
+	if s.Issuer == "" && !loopbackHost(r.Host) {
+		a.fail(http.StatusInternalServerError, "issuer_not_configured", fmt.Sprintf(
+			"no issuer is configured, and the mock does not guess one from the Host %q, which is not a loopback host. "+
+				"Set Server.Issuer (mockpsc -issuer) to the address by which browsers and applications reach it, "+
+				"such as https://psc.test.example%s", r.Host, realmPath))
+		return
+	}
+	if s.drilled(a, r) {
+		return
+	}
+	s.mux.ServeHTTP(a, r)
+}
+
+// admit notes a request and bounds it. It answers and returns nil if this server
+// cannot serve.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request) *answer {
 	s.once.Do(s.init)
 	w.Header().Set("X-Mock-PSC", "1")
 
@@ -154,19 +190,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if s.err != nil {
 		a.fail(http.StatusInternalServerError, "invalid_configuration", s.err.Error())
-		return
+		return nil
 	}
-	if s.Issuer == "" && !loopbackHost(r.Host) {
-		a.fail(http.StatusInternalServerError, "issuer_not_configured", fmt.Sprintf(
-			"no issuer is configured, and the mock does not guess one from the Host %q, which is not a loopback host. "+
-				"Set Server.Issuer (mockpsc -issuer) to the address by which browsers and applications reach it, "+
-				"such as https://psc.test.example%s", r.Host, realmPath))
-		return
-	}
-	if s.drilled(a, r) {
-		return
-	}
-	s.mux.ServeHTTP(a, r)
+	return a
 }
 
 // Check reports every fault of the configuration at once, each with the field
@@ -186,6 +212,9 @@ func (s *Server) Check() error {
 		case realServiceHost(u.Hostname()):
 			bad("invalid Issuer %q: a mock must never be mistaken for the real service; use a host of your own", s.Issuer)
 		}
+	}
+	if err := s.checkPhoneURL(); err != nil {
+		errs = append(errs, err)
 	}
 	if err := s.checkCA(); err != nil {
 		errs = append(errs, err)
@@ -267,8 +296,8 @@ func (s *Server) Change(persona, change string) error {
 	return fmt.Errorf("mockpsc: persona %q has no change %q; known: %s", persona, change, p.original.changeIDs())
 }
 
-// Reset forgets sign-ins, sessions, tokens, blocked cards and e-CPS, changes of
-// situation, a drill and the requests seen. The keys stay.
+// Reset forgets sign-ins, sessions, tokens, blocked cards and e-CPS, activations
+// of e-CPS, changes of situation, a drill and the requests seen. The keys stay.
 func (s *Server) Reset() {
 	s.once.Do(s.init)
 	s.mu.Lock()
@@ -299,6 +328,8 @@ func (s *Server) reset() {
 	s.sessions = map[string]*session{}
 	s.grants = map[string]*grant{}
 	s.cibaRequests = nil
+	s.activations = map[string]*activation{}
+	s.activatePhones = map[string]*activation{}
 	s.access = map[string]issued{}
 	s.refreshes = map[string]issued{}
 	s.requests = nil
@@ -338,6 +369,11 @@ func (s *Server) routes() {
 	handle("POST "+phonePath+"{ticket}", s.phone)
 	handle("GET "+readerPath+"{ticket}", s.reader)
 	handle("POST "+readerPath+"{ticket}", s.reader)
+	handle("GET "+activationPath, s.activate)
+	handle("POST "+activationPath, s.activate)
+	handle("GET "+activationPath+"/status", s.activationStatus)
+	handle("GET "+phonePath+"activation/{ticket}", s.activationPhone)
+	handle("POST "+phonePath+"activation/{ticket}", s.activationPhone)
 
 	handle("POST "+oidc+"/token", s.token)
 	handle("POST "+oidc+"/ext/ciba/auth", s.ciba)
@@ -430,6 +466,7 @@ func (s *Server) sweep() {
 	}
 	s.lastSweep = now
 	s.sweepCIBA(now)
+	s.sweepActivations(now)
 	for id, at := range s.attempts {
 		if now.Sub(at.started) > 2*attemptTTL { // the second half lets the page say what has expired
 			delete(s.attempts, id)

@@ -213,11 +213,11 @@ func verifies(verifier, challenge string) bool {
 
 // acr is the claim for the way in which the person signed in; nil if there is none.
 func (g *grant) acr() *string {
-	if g.mode == byDelegation {
-		asked := "eidas1"
-		return &asked
+	if acr, known := g.who.ACR[string(g.mode)]; known {
+		return acr
 	}
-	return g.who.ACR[string(g.mode)]
+	asked := "eidas1" // by delegation, or by an e-CPS that was activated here
+	return &asked
 }
 
 // idToken writes all claims of a real one, in their order.
