@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -60,12 +61,19 @@ func (s *Server) checkPhoneURL() error {
 		err = errors.New("an http or https URL is required")
 	case u.User != nil || u.Path != "" || strings.ContainsAny(s.PhoneURL, "?#"):
 		err = errors.New("it must be scheme://host[:port] and nothing else")
+	case unspecified(u.Hostname()):
+		err = errors.New("no phone can reach that; use this machine's address on its network")
 	case realServiceHost(u.Hostname()):
 		err = errors.New("a mock must never be mistaken for the real service; use a host of your own")
 	default:
 		return nil
 	}
 	return fmt.Errorf("mockpsc: invalid PhoneURL %q: %w", s.PhoneURL, err)
+}
+
+func unspecified(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsUnspecified()
 }
 
 // ofPhone is where the phone is, and whether a real one can follow.

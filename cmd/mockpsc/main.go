@@ -4,6 +4,7 @@
 //
 //	mockpsc [-addr 127.0.0.1:9090] [-client id:secret:redirect_uri[,post_logout_uri]]... [-issuer URL]
 //	        [-auto PERSONA] [-personas DIR] [-confirm-sso] [-delegation] [-drill outage|maintenance]
+//	        [-phone-url http://host:port]
 //	mockpsc -tls [-ca-dir directory] [-tls-client id:redirect_uri[,post_logout_uri]]... [and the above]
 //	mockpsc ca [-ca-dir directory] [-client id]
 //
@@ -14,12 +15,16 @@
 // With -auto nobody is shown a page, for programs: everybody is signed in as that
 // persona, or with -auto login_hint as the one whom the request names.
 //
+// With -phone-url the simulated phone, and nothing else, is served on the local
+// network too, so that a real phone can scan the QR code.
+//
 // With -tls it serves https. Its CA is made at the first use and kept in the
 // user's configuration directory; ca prints it and how to have it trusted, or
 // issues the certificate of an application that has no secret (-tls-client).
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -28,6 +33,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/signal"
 	"slices"
@@ -69,6 +75,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	auto := flags.String("auto", "", "sign everybody in at once as this `persona`, such as dr-dupont or dr-dupont/card; or login_hint: as whom the request's login_hint names")
 	confirmSSO := flags.Bool("confirm-sso", false, "ask a person who is signed in already whether to go on to the next application")
 	delegation := flags.Bool("delegation", false, "show the tab « Délégation », with the identity provider of a simulated hospital")
+	phoneURL := flags.String("phone-url", "", "serve the simulated phone, and nothing else, at this `URL` too, http://<address of this machine on the local network>:<port>, so that a real phone can scan the QR code; "+
+		"anybody on that network who has the QR code can then answer as any phone, the code of the e-CPS in hand; https needs -tls")
 	drill := flags.String("drill", "", "begin with an `incident`: outage (503) or maintenance (a page with 200)")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -84,7 +92,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return fmt.Errorf("mockpsc: -addr %s is not a loopback address: anybody on the network could sign in as anybody. "+
 			"If that is what you want, say under which address it is reached: -issuer http://<host>:<port>/auth/realms/esante-wallet", *addr)
 	}
-	mock := &mockpsc.Server{Issuer: *issuer, Clients: clients, Auto: *auto, ConfirmSSO: *confirmSSO, Delegation: *delegation}
+	mock := &mockpsc.Server{Issuer: *issuer, Clients: clients, Auto: *auto, ConfirmSSO: *confirmSSO, Delegation: *delegation, PhoneURL: *phoneURL}
 	if *personas != "" {
 		mock.PersonaFiles = os.DirFS(*personas)
 	}
@@ -104,6 +112,13 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err := mock.Drill(*drill); err != nil {
 		return err
 	}
+	phones, err := listenForPhones(mock, *secure)
+	if err != nil {
+		return err
+	}
+	if phones != nil {
+		defer phones.Close()
+	}
 	listener, err := net.Listen("tcp", *addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("mockpsc: the port of %s is taken, perhaps by another mockpsc; stop that one or choose another with -addr", *addr)
@@ -119,16 +134,22 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		fmt.Fprintf(stdout, "Connexion automatique        %s\n", *auto)
 	}
 
-	srv := &http.Server{
-		Handler:           mock,
-		TLSConfig:         config,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
+	if phones != nil {
+		fmt.Fprintf(stdout, "Téléphones du réseau         %s (qui a le QR code peut y répondre, code e-CPS en main)\n", *phoneURL)
 	}
-	failed := make(chan error, 1)
+
+	srv := bounded(mock)
+	srv.TLSConfig = config
+	failed := make(chan error, 2)
+	if phones != nil {
+		phoneServer := bounded(mock.PhoneHandler())
+		defer phoneServer.Close()
+		go func() {
+			if err := phoneServer.Serve(phones); !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+		}()
+	}
 	go func() {
 		if config != nil {
 			failed <- srv.ServeTLS(listener, "", "")
@@ -148,6 +169,48 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	<-failed
 	return nil
+}
+
+// bounded is a server that nobody can hold up.
+func bounded(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
+}
+
+// listenForPhones listens where PhoneURL says, if it says anything.
+func listenForPhones(mock *mockpsc.Server, secure bool) (net.Listener, error) {
+	if mock.PhoneURL == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(mock.PhoneURL) // Check has read it
+	if err != nil {
+		return nil, fmt.Errorf("mockpsc: -phone-url: %w", err)
+	}
+	port, config := u.Port(), (*tls.Config)(nil)
+	if u.Scheme == "https" {
+		if !secure {
+			return nil, errors.New("mockpsc: -phone-url with https needs -tls")
+		}
+		if config, err = mock.TLSConfig(u.Hostname()); err != nil {
+			return nil, err
+		}
+		config.ClientAuth = tls.NoClientCert // a phone would ask its owner for one
+		port = cmp.Or(port, "443")
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort(u.Hostname(), cmp.Or(port, "80")))
+	if err != nil {
+		return nil, fmt.Errorf("mockpsc: -phone-url %s must be an address of this machine and a free port: %w", mock.PhoneURL, err)
+	}
+	if config != nil {
+		listener = tls.NewListener(listener, config)
+	}
+	return listener, nil
 }
 
 // banner tells how to plug an application in, and who can sign in.

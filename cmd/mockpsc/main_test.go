@@ -101,6 +101,11 @@ func TestRefusesToStart(t *testing.T) {
 		{"nobody to sign in as", []string{"-auto", "dr-who"}, "dr-dupont"},
 		{"a directory of personas that is not there", []string{"-personas", "testdata/none"}, "personas"},
 		{"a directory without personas", []string{"-personas", "."}, "no *.json"},
+		{"phones at an address with a path", []string{"-phone-url", "http://192.168.1.20:9091/phone"}, "nothing else"},
+		{"phones at the real service", []string{"-phone-url", "http://phone.esante.gouv.fr"}, "real service"},
+		{"phones over https without a CA", []string{"-phone-url", "https://127.0.0.1:9091"}, "needs -tls"},
+		{"phones at a taken port", []string{"-phone-url", "http://" + taken.Addr().String()}, "-phone-url"},
+		{"phones at an address of another machine", []string{"-phone-url", "http://192.0.2.1:9091"}, "this machine"},
 		{"an unknown drill", []string{"-drill", "fire"}, "known: outage, maintenance"},
 		{"an argument that is no flag", []string{"start"}, "start"},
 	} {
