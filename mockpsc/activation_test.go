@@ -256,6 +256,13 @@ func TestAThiefOfTheActivationQRCode(t *testing.T) {
 		}
 		expect(t, begin(t, rp).post("/auth/ecps", "identifier", "99999001060"), nothing)
 	})
+	t.Run("nobody has chosen a code yet, and the holder says yes", func(t *testing.T) {
+		rp, h := start(t)
+		expect(t, h.press("confirm"), "Le téléphone n'a pas encore terminé.")
+		h.phone().scan()
+		expect(t, h.press("confirm"), "Le téléphone n'a pas encore terminé.")
+		expect(t, begin(t, rp).post("/auth/ecps", "identifier", "99999001060"), nothing)
+	})
 	t.Run("comes back to the phone's page afterwards", func(t *testing.T) {
 		_, h := start(t)
 		phone := h.phone().scan()
@@ -315,6 +322,19 @@ func TestActivationExpires(t *testing.T) {
 		h.page = page
 		expect(t, h.status(), `"state":"over"`)
 		expect(t, begin(t, newRelyingParty(t, mock)).post("/auth/ecps", "identifier", "99999001060"), "Aucune e-CPS n'est activée")
+	})
+	t.Run("to the second", func(t *testing.T) {
+		h := newHolder(t, mock)
+		h.insert("inf-benali", "5678")
+		phone := h.phone().scan()
+		now.advance(14*time.Minute + 50*time.Second)
+		phone.show() // what is swept once a minute has been swept now
+		now.advance(10 * time.Second)
+		expect(t, phone.show(), "Choisissez votre code")
+		expect(t, h.status(), `"state":"choose"`)
+		now.advance(time.Second)
+		expect(t, phone.show(), "Ce QR code a déjà servi, ou il a expiré.")
+		expect(t, h.status(), `"state":"over"`)
 	})
 	t.Run("Reset forgets it", func(t *testing.T) {
 		h := newHolder(t, mock)

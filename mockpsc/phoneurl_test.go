@@ -104,6 +104,39 @@ func TestPhoneHandlerServesThePhoneOnly(t *testing.T) {
 		_, page := get(t, c, mock.PhoneURL+ticket)
 		expect(t, page, "Whose phone is this?")
 	})
+	t.Run("the browser's own cookie is nothing to it", func(t *testing.T) {
+		phone := device{t, mock.PhoneURL + ticket}
+		for _, step := range [][]string{{"phone", "dr-dupont"}, {"same", "yes"}, {"pin", "1234"}} {
+			phone.answer(step...)
+		}
+		resp, _ := get(t, http.DefaultClient, mock.PhoneURL+ticket+"?lang=fr")
+		name := strings.Replace(resp.Cookies()[0].Name, "lang", "browser", 1)
+		base, err := url.Parse(mock.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range p.browser.Jar.Cookies(base) {
+			if strings.Contains(c.Name, "_browser_") {
+				req, err := http.NewRequest("GET", mock.PhoneURL+ticket, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				req.AddCookie(&http.Cookie{Name: name, Value: c.Value})
+				req.AddCookie(c)
+				resp, err := http.DefaultClient.Do(req)
+				if err != nil {
+					t.Fatal(err)
+				}
+				page := body(t, resp)
+				expect(t, page, "Connexion validée")
+				if strings.Contains(page, "Revenir au navigateur") {
+					t.Error("taken for the browser")
+				}
+				return
+			}
+		}
+		t.Error("the browser has no cookie")
+	})
 	t.Run("the log hides what a phone was shown", func(t *testing.T) {
 		for _, r := range mock.Requests() {
 			if strings.Contains(r.Path, strings.TrimPrefix(ticket, "/_mock/phone/")) {
@@ -111,6 +144,17 @@ func TestPhoneHandlerServesThePhoneOnly(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestThePhoneKeepsItsLanguageBesideAMockOnHTTPS(t *testing.T) {
+	mock := mockpsc.NewServer(t)
+	mock.Issuer = "https://psc.test.example" + issuerPath
+	mock.PhoneURL = "http://192.168.1.20:9091"
+	w := httptest.NewRecorder()
+	mock.PhoneHandler().ServeHTTP(w, httptest.NewRequest("GET", mock.PhoneURL+"/_mock/phone/x?lang=en", nil))
+	if cookies := w.Result().Cookies(); len(cookies) != 1 || cookies[0].Secure || strings.HasPrefix(cookies[0].Name, "__Host-") {
+		t.Errorf("a browser on http refuses %v", cookies)
+	}
 }
 
 func TestTheNetworkCannotUnblockAnECPS(t *testing.T) {
