@@ -201,7 +201,7 @@ func TestThePageSaysWhetherARealPhoneCanFollow(t *testing.T) {
 	mock := mockpsc.NewServer(t)
 	mock.PhoneURL = "http://192.168.1.20:9091"
 	page := begin(t, newRelyingParty(t, mock)).page
-	expect(t, page, "Votre vrai téléphone peut scanner ce QR code", "joindre 192.168.1.20:9091.", `href="http://192.168.1.20:9091/_mock/phone/`, `<iframe src="/_mock/phone/`)
+	expect(t, page, "Votre vrai téléphone peut scanner ce QR code", "joindre 192.168.1.20:9091.", `href="http://192.168.1.20:9091/_mock/phone/`, `<iframe id="telephone" src="/_mock/phone/`)
 	if strings.Contains(page, "ne peut pas joindre") {
 		t.Error("says that it cannot")
 	}
@@ -240,7 +240,7 @@ func TestThePhoneBesideThePage(t *testing.T) {
 	p := begin(t, rp)
 	frame := func(t *testing.T) string {
 		t.Helper()
-		_, src, ok := strings.Cut(p.page, `<iframe src="`)
+		_, src, ok := strings.Cut(p.page, `<iframe id="telephone" src="`)
 		src, rest, _ := strings.Cut(src, `"`)
 		if !ok || !strings.HasPrefix(rest, ` title="Téléphone simulé"`) {
 			t.Fatalf("no frame with a title:\n%s", p.page)

@@ -5,8 +5,7 @@
 	var panel = document.querySelector("[data-panel]");
 	if (panel && !matchMedia("(min-width: 62rem)").matches) panel.open = false;
 
-	var frame = document.querySelector("#telephone iframe"), leaving = false;
-	if (frame && location.hash === "#telephone") frame.focus(); // whoever was in it is still in it
+	var frame = document.getElementById("telephone"), leaving = false;
 	addEventListener("submit", function () { leaving = true; });
 	addEventListener("pageshow", function () { leaving = false; });
 
@@ -17,6 +16,7 @@
 				if (d.state === poll.dataset.state) return setTimeout(ask, 1000);
 				if (leaving) return setTimeout(ask, 3000);
 				poll.dataset.state = d.state;
+				poll.classList.add(d.state);
 				var text = poll.querySelector("[data-text]") || poll;
 				text.textContent = d.text;
 				if (d.next) {
@@ -26,6 +26,7 @@
 						go.textContent = poll.dataset.go;
 						text.append(" ", go);
 					}
+					// Whoever is at the phone stays there.
 					if (frame && document.activeElement === frame && d.state === "scanned") d.next += "#telephone";
 					return location.replace(d.next);
 				}
