@@ -68,7 +68,7 @@ type Server struct {
 	URL string
 
 	// HidePersonas hides the panel of personas beside the sign-in page, for
-	// screenshots and demonstrations. The default shows it.
+	// screenshots and demonstrations; the phone stays. The default shows it.
 	HidePersonas bool
 
 	// PersonaFiles holds the documents of more people: every *.json at its root,
