@@ -111,10 +111,10 @@ func (s *Server) checkAddresses() error {
 func checkBase(base string) error {
 	u, err := url.Parse(base)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https":
+	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
 		return errors.New("an http or https URL is required")
 	case base != u.Scheme+"://"+u.Host:
-		return errors.New("scheme://host is required, with nothing behind it")
+		return errors.New("it must be scheme://host[:port] and nothing else")
 	case realServiceHost(u.Hostname()):
 		return errors.New("a mock must never be mistaken for the real service; use a host of your own")
 	}

@@ -143,7 +143,7 @@ func TestCheckNamesBadAddresses(t *testing.T) {
 		want string
 	}{
 		{"a wallet without an issuer", &mockpsc.Server{WalletURL: "http://localhost:9090"}, "WalletURL needs an Issuer"},
-		{"a wallet with a path", &mockpsc.Server{Issuer: issuer, WalletURL: "http://localhost:9090/"}, "nothing behind it"},
+		{"a wallet with a path", &mockpsc.Server{Issuer: issuer, WalletURL: "http://localhost:9090/"}, "nothing else"},
 		{"a wallet of another scheme", &mockpsc.Server{Issuer: issuer, WalletURL: "https://localhost:9090"}, "scheme of the Issuer"},
 		{"a wallet of the real service", &mockpsc.Server{Issuer: issuer, WalletURL: "http://wallet.esw.esante.gouv.fr"}, "never be mistaken"},
 		{"a wallet on the issuer's host", &mockpsc.Server{Issuer: issuer, WalletURL: "http://127.0.0.1:9090"}, "one host"},

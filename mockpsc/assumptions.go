@@ -91,9 +91,9 @@ func (s *Server) sub(who *situation) string {
 func (s *Server) acr(who *situation, mode authMode) string {
 	acr := s.Assume.ACR
 	if acr == "" {
-		switch byMeans := who.ACR[string(mode)]; {
-		case mode == byDelegation:
-			acr = "eidas1" // what was asked
+		switch byMeans, known := who.ACR[string(mode)]; {
+		case !known:
+			acr = "eidas1" // what was asked: by delegation, or by an e-CPS that was activated here
 		case byMeans != nil:
 			acr = *byMeans
 		}

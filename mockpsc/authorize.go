@@ -433,15 +433,26 @@ func (s *Server) browser(a *answer, r *http.Request) string {
 // cookieName is the mock's own on any host: cookies know no port, so an app or a
 // second mock beside this one must not have the same.
 func (s *Server) cookieName(r *http.Request, what string) string {
-	sum := sha256.Sum256([]byte(s.issuer(r)))
+	sum := sha256.Sum256([]byte(s.cookieScope(r)))
 	name := "mockpsc_" + what + "_" + hex.EncodeToString(sum[:4])
-	if strings.HasPrefix(s.issuer(r), "https:") {
+	if strings.HasPrefix(s.cookieScope(r), "https:") {
 		name = "__Host-" + name
 	}
 	return name
 }
 
+// cookieScope is the address that the browser knows.
+func (s *Server) cookieScope(r *http.Request) string {
+	if apart(r) {
+		return s.PhoneURL
+	}
+	return s.issuer(r)
+}
+
 func (s *Server) cookie(r *http.Request, what string) string {
+	if apart(r) && what != "lang" {
+		return "" // a session of the browser's is none of the phone's business
+	}
 	c, err := r.Cookie(s.cookieName(r, what))
 	if err != nil {
 		return ""
@@ -460,7 +471,7 @@ func (s *Server) cookielessPost(r *http.Request, what string) bool {
 func (s *Server) setCookie(a *answer, r *http.Request, what, value string, seconds int) {
 	http.SetCookie(a, &http.Cookie{
 		Name: s.cookieName(r, what), Value: value, Path: "/", MaxAge: seconds,
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(s.issuer(r), "https:"),
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(s.cookieScope(r), "https:"),
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,10 +61,11 @@ type view struct {
 
 	Delegation bool // whether there is a third tab
 	Step       string
-	Back       string // the application's start address
+	Back       string // the application's start address, or the page to go back to
 
 	// of a ticket
 	PhoneURL, PhoneHost string
+	PhoneNear           bool // no real phone can reach it
 	QR                  template.HTML
 	Number              string
 	StateKey            string
@@ -77,6 +79,9 @@ type view struct {
 	Remember   bool
 	Person     string
 	Panel      bool
+	Frame      string // the phone's address in the panel beside this page
+	Bare       bool   // this page is in that panel
+	Apart      bool   // the phone's pages are all there is
 	People     []personView
 	Faults     []Fault
 
@@ -102,7 +107,7 @@ type personView struct {
 	ID, Name, Profession, Place, NationalID string
 	ECPSPIN, CardPIN, CardType              string
 	States                                  []string // keys
-	Works, ECPS, Card, CardWorks            bool
+	Works, ECPS, Card, CardWorks, OwnPIN    bool
 	ECPSState                               string
 	CardState                               string
 	Hinted                                  bool
@@ -148,15 +153,17 @@ func (v *view) ofAttempt(at *attempt) {
 // ofTicket is called with s.mu held.
 func (v *view) ofTicket(s *Server, at *attempt) {
 	t, now := &at.ticket, s.now()
-	v.PhoneURL = at.base + phonePath + t.id
-	v.PhoneHost = strings.TrimPrefix(strings.TrimPrefix(at.base, "http://"), "https://")
 	v.Number, v.Typed = t.number, t.typed
 	v.State = t.at(now)
 	v.StateKey = string(v.State)
 	v.Open = v.State == waiting || v.State == scanned
 	v.Seconds = int((ticketTTL - now.Sub(t.made) + time.Second - 1) / time.Second)
+	v.ofPhone(s.phoneBase(at.base), phonePath+t.id)
 	if t.typed {
-		v.Masked, v.Person = mask(t.who.now.NationalID), t.who.now.Name
+		v.Masked = mask(t.to)
+		if t.who != nil && !s.DiscreetIdentifiers {
+			v.Person = t.who.now.Name
+		}
 	} else if v.Open {
 		v.QR = qrCode(v.PhoneURL, v.plain("qr_name"))
 	}
@@ -174,7 +181,7 @@ func (s *Server) peopleViews(hint string) []personView {
 			ECPS: p.ecps.State != "not-activated", Card: p.card.State != "none", CardWorks: p.card.Works(),
 			Hinted: p == hinted,
 		}
-		if pv.ECPS {
+		if pv.OwnPIN = p.ecps.own; pv.ECPS && !pv.OwnPIN {
 			pv.ECPSPIN = p.ecps.PIN
 		}
 		if pv.Card {
@@ -206,13 +213,21 @@ func (a *answer) page(status int, v *view) {
 		formAction += " " + v.FormTarget
 	}
 	h := a.Header()
+	frames := "; frame-ancestors 'none'"
+	if v.Frame != "" {
+		frames += "; frame-src 'self'"
+	}
+	if v.Bare {
+		frames = "; frame-ancestors 'self'"
+	} else {
+		h.Set("X-Frame-Options", "DENY")
+	}
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+styleHash+"; script-src "+scriptHash+
-		"; connect-src 'self'; img-src data:; form-action "+formAction+"; frame-ancestors 'none'; base-uri 'none'")
+		"; connect-src 'self'; img-src data:; form-action "+formAction+frames+"; base-uri 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
 	a.WriteHeader(status)
 	a.Write(b.Bytes())
 }
@@ -355,16 +370,22 @@ func (v *view) Remaining() string {
 	return v.plain("remaining", "min", fmt.Sprint(v.Seconds/60), "s", fmt.Sprint(v.Seconds%60))
 }
 
-// Grouped writes an identifier for the eye: an RPPS number in groups.
-func (v *view) Grouped(id string) string {
-	if len(id) == 12 && id[0] == '8' {
-		return id[1:6] + " " + id[6:9] + " " + id[9:12]
+// Grouped writes an identifier for the eye: an RPPS number in groups, whose blanks
+// are not copied.
+func (v *view) Grouped(id string) template.HTML {
+	if len(id) == 12 && strings.Trim(id, "0123456789") == "" && id[0] == '8' {
+		return template.HTML("<span>" + id[1:6] + "</span><span>" + id[6:9] + "</span><span>" + id[9:12] + "</span>")
 	}
-	return id
+	return template.HTML(template.HTMLEscapeString(id))
 }
 
 // Redirects lists a client's declared addresses.
 func (v *view) Redirects(c Client) string { return c.describe(c.RedirectURIs) }
+
+// Startable lists the clients at which a person can begin.
+func (v *view) Startable() []Client {
+	return slices.DeleteFunc(slices.Clone(v.Clients), func(c Client) bool { return c.StartURL == "" })
+}
 
 // ClientName is what people read.
 func (v *view) ClientName(c Client) string { return c.service() }

@@ -83,7 +83,7 @@ type Server struct {
 	URL string
 
 	// HidePersonas hides the panel of personas beside the sign-in page, for
-	// screenshots and demonstrations. The default shows it.
+	// screenshots and demonstrations; the phone stays. The default shows it.
 	HidePersonas bool
 
 	// Lifetimes are those of what the mock gives out. Each client may have its own.
@@ -118,6 +118,19 @@ type Server struct {
 	// signed in. The default shows the sign-in page.
 	Auto string
 
+	// DiscreetIdentifiers takes somebody who types an identifier that nobody has,
+	// or whose e-CPS does not work, to the waiting page like anybody else, with a
+	// number and nobody to answer, as a service that gives nothing away would. The
+	// default says what is wrong. What the real service does is not known.
+	DiscreetIdentifiers bool
+
+	// PhoneURL is the base URL without a final slash, such as
+	// "http://192.168.1.20:9091", at which a real phone reaches PhoneHandler: the
+	// QR codes lead there. If empty, they lead to the mock itself, which on a
+	// loopback host no phone can reach; the page says so. One under
+	// esante.gouv.fr is refused.
+	PhoneURL string
+
 	once sync.Once
 	mux  *http.ServeMux
 	err  error       // what Check found
@@ -139,6 +152,9 @@ type Server struct {
 	drill     string // under way; see Drill
 
 	cibaRequests []*cibaRequest // oldest first
+
+	activations    map[string]*activation // by handle
+	activatePhones map[string]*activation // by what a phone was shown
 }
 
 // A Request is one request that a [Server] has seen. It holds no secret: no
@@ -154,6 +170,26 @@ type Request struct {
 // ServeHTTP answers at the paths of the real service. See the package comment
 // for what is refused and how.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a := s.admit(w, r)
+	if a == nil {
+		return
+	}
+	if problem := s.checkHost(r); problem != "" {
+		a.fail(http.StatusInternalServerError, "issuer_not_configured", problem)
+		return
+	}
+	if s.misplaced(a, r) {
+		return
+	}
+	if s.drilled(a, r) {
+		return
+	}
+	s.mux.ServeHTTP(a, r)
+}
+
+// admit notes a request and bounds it. It answers and returns nil if this server
+// cannot serve.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request) *answer {
 	s.once.Do(s.init)
 	w.Header().Set("X-Mock-PSC", "1")
 
@@ -175,19 +211,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if s.err != nil {
 		a.fail(http.StatusInternalServerError, "invalid_configuration", s.err.Error())
-		return
+		return nil
 	}
-	if problem := s.checkHost(r); problem != "" {
-		a.fail(http.StatusInternalServerError, "issuer_not_configured", problem)
-		return
-	}
-	if s.misplaced(a, r) {
-		return
-	}
-	if s.drilled(a, r) {
-		return
-	}
-	s.mux.ServeHTTP(a, r)
+	return a
 }
 
 // Check reports every fault of the configuration at once, each with the field
@@ -197,7 +223,7 @@ func (s *Server) Check() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("mockpsc: "+format, args...)) }
 
-	errs = append(errs, s.checkAddresses(), s.checkCA(), s.Lifetimes.check("Lifetimes"), s.Assume.check())
+	errs = append(errs, s.checkAddresses(), s.checkPhoneURL(), s.checkCA(), s.Lifetimes.check("Lifetimes"), s.Assume.check())
 	if docs, err := s.documents(); err != nil {
 		errs = append(errs, err)
 	} else if err := s.checkAuto(docs); err != nil {
@@ -281,8 +307,8 @@ func (s *Server) Change(persona, change string) error {
 	return fmt.Errorf("mockpsc: persona %q has no change %q; known: %s", persona, change, p.original.changeIDs())
 }
 
-// Reset forgets sign-ins, sessions, tokens, blocked cards and e-CPS, changes of
-// situation, a drill and the requests seen. The keys stay.
+// Reset forgets sign-ins, sessions, tokens, blocked cards and e-CPS, activations
+// of e-CPS, changes of situation, a drill and the requests seen. The keys stay.
 func (s *Server) Reset() {
 	s.once.Do(s.init)
 	s.mu.Lock()
@@ -313,6 +339,8 @@ func (s *Server) reset() {
 	s.sessions = map[string]*session{}
 	s.grants = map[string]*grant{}
 	s.cibaRequests = nil
+	s.activations = map[string]*activation{}
+	s.activatePhones = map[string]*activation{}
 	s.access = map[string]issued{}
 	s.refreshes = map[string]issued{}
 	s.requests = nil
@@ -352,6 +380,11 @@ func (s *Server) routes() {
 	handle("POST "+phonePath+"{ticket}", s.phone)
 	handle("GET "+readerPath+"{ticket}", s.reader)
 	handle("POST "+readerPath+"{ticket}", s.reader)
+	handle("GET "+activationPath, s.activate)
+	handle("POST "+activationPath, s.activate)
+	handle("GET "+activationPath+"/status", s.activationStatus)
+	handle("GET "+phonePath+"activation/{ticket}", s.activationPhone)
+	handle("POST "+phonePath+"activation/{ticket}", s.activationPhone)
 
 	handle("POST "+oidc+"/token", s.token)
 	handle("POST "+oidc+"/ext/ciba/auth", s.ciba)
@@ -444,6 +477,7 @@ func (s *Server) sweep() {
 	}
 	s.lastSweep = now
 	s.sweepCIBA(now)
+	s.sweepActivations(now)
 	for id, at := range s.attempts {
 		if now.Sub(at.started) > 2*attemptTTL { // the second half lets the page say what has expired
 			delete(s.attempts, id)

@@ -24,6 +24,9 @@
 // under one name: give that name with -issuer, for instance
 // http://host.docker.internal:9090/auth/realms/esante-wallet with -addr 0.0.0.0:9090.
 //
+// With -phone-url the simulated phone, and nothing else, is served on the local
+// network too, so that a real phone can scan the QR code.
+//
 // With -tls it serves https. Its CA is made at the first use and kept in the
 // user's configuration directory; ca prints it and how to have it trusted, or
 // issues the certificate of an application that has no secret (-tls-client).
@@ -100,6 +103,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags.Var(details[3], "certificate-dn", "the whole subject of the certificate of a -tls-client, `id:DN`, instead of CN = id; repeatable")
 	var lives mockpsc.Lifetimes
 	flags.Var(lifetimeFlag{&lives, details[4]}, "lifetime", "how long something lives, `[id:]name=duration`, for all or for one application; names: code, id-token, access-token, refresh-token, session, idle; repeatable")
+	phoneURL := flags.String("phone-url", "", "serve the simulated phone, and nothing else, at this `URL` too, http://<address of this machine on the local network>:<port>, so that a real phone can scan the QR code; "+
+		"anybody on that network who has the QR code can then answer as any phone, the code of the e-CPS in hand; https needs -tls")
 	drill := flags.String("drill", "", "begin with an `incident`: outage (503) or maintenance (a page with 200)")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -130,6 +135,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	mock := &mockpsc.Server{
 		Issuer: *issuer, WalletURL: *wallet, TrustForwarded: *forwarded, Clients: clients,
 		Lifetimes: lives, Assume: assume, Auto: *auto, ConfirmSSO: *confirmSSO, Delegation: *delegation, HidePersonas: *hidePersonas,
+		PhoneURL: *phoneURL,
 	}
 	if *lenient {
 		mock.Lenient = func(rule string) { fmt.Fprintln(stdout, "Toléré (-lenient) :", rule) }
@@ -152,6 +158,13 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err := mock.Drill(*drill); err != nil {
 		return err
 	}
+	phones, err := listenForPhones(mock, *secure)
+	if err != nil {
+		return err
+	}
+	if phones != nil {
+		defer phones.Close()
+	}
 	first, err := listen(*addr)
 	if err != nil {
 		return err
@@ -173,6 +186,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if *auto != "" {
 		fmt.Fprintf(stdout, "Connexion automatique        %s\n", *auto)
 	}
+	if phones != nil {
+		fmt.Fprintf(stdout, "Téléphones du réseau         %s (qui a le QR code peut y répondre, code e-CPS en main)\n", *phoneURL)
+	}
 	if *rotate > 0 {
 		go func() {
 			for ticker := time.NewTicker(*rotate); ; {
@@ -186,7 +202,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 			}
 		}()
 	}
-	return serve(ctx, mock, config, listeners)
+	return serve(ctx, config, mock, listeners, mock.PhoneHandler(), phones)
 }
 
 // banner tells how to plug an application in, and who can sign in.
