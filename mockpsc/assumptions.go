@@ -30,6 +30,12 @@ type Assumptions struct {
 	// spends it at each exchange, and takes everything back if it comes again.
 	ReuseRefreshTokens bool
 
+	// DiscreetIdentifiers takes somebody who types an identifier that nobody has,
+	// or whose e-CPS does not work, to the waiting page like anybody else, with a
+	// number and nobody to answer, as a service that gives nothing away would. The
+	// default says what is wrong.
+	DiscreetIdentifiers bool
+
 	// ACR is the acr of every token, such as "eidas1", "eidas2" or "eidas3", or
 	// "none" for no such claim. If empty, it is the persona's for the means.
 	ACR string

@@ -11,7 +11,7 @@ import (
 
 func TestDiscreetIdentifiers(t *testing.T) {
 	mock, now := newMockWithClock(t)
-	mock.DiscreetIdentifiers = true
+	mock.Assume.DiscreetIdentifiers = true
 	rp := newRelyingParty(t, mock)
 	// What differs from one sign-in to the next, and nothing else, is left out.
 	chance := regexp.MustCompile(`(attempt=|/_mock/phone/|name="attempt" value=")[^"?&]+|\d \d"|<span aria-hidden="true">\d</span>|8999•••••\d+`)

@@ -68,6 +68,13 @@
 // Each refusal by the mock itself, page or JSON, repeats the rule in English in
 // the header X-Mock-PSC-Error, for programs.
 //
+// # Phones
+//
+// The simulated phone stands beside the sign-in page. For a real one set
+// [Server.PhoneURL] and serve [Server.PhoneHandler] there: it answers for the
+// phone and for nothing else. An e-CPS is activated, from a card that works, at
+// /_mock/activation.
+//
 // # Without a browser
 //
 // Every client may ask for a sign-in by CIBA in poll mode, by e-CPS

@@ -161,7 +161,7 @@ func (v *view) ofTicket(s *Server, at *attempt) {
 	v.ofPhone(s.phoneBase(at.base), phonePath+t.id)
 	if t.typed {
 		v.Masked = mask(t.to)
-		if t.who != nil && !s.DiscreetIdentifiers {
+		if t.who != nil && !s.Assume.DiscreetIdentifiers {
 			v.Person = t.who.now.Name
 		}
 	} else if v.Open {

@@ -118,12 +118,6 @@ type Server struct {
 	// signed in. The default shows the sign-in page.
 	Auto string
 
-	// DiscreetIdentifiers takes somebody who types an identifier that nobody has,
-	// or whose e-CPS does not work, to the waiting page like anybody else, with a
-	// number and nobody to answer, as a service that gives nothing away would. The
-	// default says what is wrong. What the real service does is not known.
-	DiscreetIdentifiers bool
-
 	// PhoneURL is the base URL without a final slash, such as
 	// "http://192.168.1.20:9091", at which a real phone reaches PhoneHandler: the
 	// QR codes lead there. If empty, they lead to the mock itself, which on a

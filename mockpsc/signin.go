@@ -126,7 +126,7 @@ func (s *Server) ecps(a *answer, r *http.Request) {
 	default:
 		key = identifierFault(typed)
 	}
-	if s.DiscreetIdentifiers && (key == "id_unknown" || strings.HasPrefix(key, "ecps_")) {
+	if s.Assume.DiscreetIdentifiers && (key == "id_unknown" || strings.HasPrefix(key, "ecps_")) {
 		if p == nil && len(typed) == 11 {
 			typed = "8" + typed
 		} else if p != nil {

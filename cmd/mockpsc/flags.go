@@ -105,7 +105,7 @@ type assumeFlag struct{ *mockpsc.Assumptions }
 func (f assumeFlag) String() string { return "" }
 
 const assumeUsage = "what the real service may do and nobody knows, `name=value`; repeatable: pkce=required, iss=omitted, " +
-	"logout-state=omitted, refresh=reusable, acr=eidas1|eidas2|eidas3|none, auth-mode=WORD|none, layout=newer|older|none, " +
+	"logout-state=omitted, refresh=reusable, identifiers=discreet, acr=eidas1|eidas2|eidas3|none, auth-mode=WORD|none, layout=newer|older|none, " +
 	"email-verified=false, federation=UUID, keys=NUMBER"
 
 func (f assumeFlag) Set(text string) error {
@@ -118,6 +118,7 @@ func (f assumeFlag) Set(text string) error {
 		"iss":            {"omitted", &f.OmitIss},
 		"logout-state":   {"omitted", &f.OmitLogoutState},
 		"refresh":        {"reusable", &f.ReuseRefreshTokens},
+		"identifiers":    {"discreet", &f.DiscreetIdentifiers},
 		"email-verified": {"false", &f.EmailVerified},
 	}
 	texts := map[string]*string{"acr": &f.ACR, "auth-mode": &f.AuthMode, "layout": &f.Layout, "federation": &f.Federation}

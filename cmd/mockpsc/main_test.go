@@ -165,14 +165,14 @@ func TestLifetimeFlag(t *testing.T) {
 
 func TestAssumeFlag(t *testing.T) {
 	var got mockpsc.Assumptions
-	for _, text := range []string{"pkce=required", "iss=omitted", "logout-state=omitted", "refresh=reusable", "email-verified=false",
+	for _, text := range []string{"pkce=required", "iss=omitted", "logout-state=omitted", "refresh=reusable", "identifiers=discreet", "email-verified=false",
 		"acr=eidas3", "auth-mode=none", "layout=older", "federation=0a1b2c3d-0000-4000-8000-00000000cafe", "keys=3"} {
 		if err := (assumeFlag{&got}).Set(text); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
 	want := mockpsc.Assumptions{
-		RequirePKCE: true, OmitIss: true, OmitLogoutState: true, ReuseRefreshTokens: true, EmailVerified: true,
+		RequirePKCE: true, OmitIss: true, OmitLogoutState: true, ReuseRefreshTokens: true, DiscreetIdentifiers: true, EmailVerified: true,
 		ACR: "eidas3", AuthMode: "none", Layout: "older", Federation: "0a1b2c3d-0000-4000-8000-00000000cafe", SigningKeys: 3,
 	}
 	if got != want {
