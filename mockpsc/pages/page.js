@@ -5,6 +5,9 @@
 	var panel = document.querySelector("[data-panel]");
 	if (panel && !matchMedia("(min-width: 62rem)").matches) panel.open = false;
 
+	var phone = document.querySelector(".telephone details"); // where there is room for both
+	if (phone && matchMedia("(min-width: 94rem)").matches) phone.open = true;
+
 	var frame = document.getElementById("telephone"), leaving = false;
 	addEventListener("submit", function () { leaving = true; });
 	addEventListener("pageshow", function () { leaving = false; });
