@@ -102,6 +102,7 @@ type Server struct {
 	err  error       // what Check found
 	docs []*document // the people, in order
 	keys keyring
+	who  whoCache
 
 	telling telling
 

@@ -41,7 +41,7 @@ func (s *Server) signInPage(a *answer, r *http.Request, at *attempt, n notice) {
 	s.mu.Unlock()
 
 	v.Panel = !s.HidePersonas
-	v.Faults = faults
+	v.Faults, v.who = faults, &s.who
 	status := http.StatusOK
 	if n.Key != "" {
 		status = http.StatusBadRequest
