@@ -95,18 +95,19 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 		s.refusePage(a, r, client, *ref)
 		return
 	}
+	issuer := own(s.issuer(r))
 	at := &attempt{
 		id:          newHandle(),
 		started:     s.now(),
 		client:      client,
-		issuer:      s.issuer(r),
-		base:        s.base(r),
-		redirectURI: r.Form.Get("redirect_uri"),
-		state:       r.Form.Get("state"),
-		nonce:       r.Form.Get("nonce"),
+		issuer:      issuer,
+		base:        strings.TrimSuffix(issuer, realmPath),
+		redirectURI: own(r.Form.Get("redirect_uri")),
+		state:       strings.Clone(r.Form.Get("state")),
+		nonce:       strings.Clone(r.Form.Get("nonce")),
 		scope:       "openid scope_all",
-		challenge:   r.Form.Get("code_challenge"),
-		hint:        r.Form.Get("login_hint"),
+		challenge:   strings.Clone(r.Form.Get("code_challenge")),
+		hint:        strings.Clone(r.Form.Get("login_hint")),
 		lang:        language(r.Form.Get("ui_locales")),
 	}
 	if ref := checkRequest(r.Form); ref != nil {
@@ -295,8 +296,7 @@ func (s *Server) complete(a *answer, r *http.Request, at *attempt, p *person, mo
 			s.setCookie(a, r, "sso", ses.sid+"."+ses.secret, 0)
 		}
 	}
-	at.done = s.issueCode(at, ses, faults)
-	delete(s.tickets, at.ticket.id)
+	s.finish(at, s.issueCode(at, ses, faults))
 	return at.done
 }
 
@@ -340,24 +340,24 @@ type param struct{ name, value string }
 
 // back appends parameters to the redirect URI, keeping its query (RFC 6749, section 3.1.2).
 func (at *attempt) back(params []param) string {
-	var b strings.Builder
-	b.WriteString(at.redirectURI)
+	b := make([]byte, 0, 512)
+	b = append(b, at.redirectURI...)
 	sep := "?"
 	if strings.Contains(at.redirectURI, "?") {
 		sep = "&"
 	}
 	for _, p := range params {
-		b.WriteString(sep + p.name + "=" + url.QueryEscape(p.value))
+		b = append(b, sep+p.name+"="+url.QueryEscape(p.value)...)
 		sep = "&"
 	}
-	return b.String()
+	return string(b)
 }
 
 // resume finds the attempt that a form or a link belongs to, in the browser
 // that began it. Otherwise it answers and returns nil.
 func (s *Server) resume(a *answer, r *http.Request) *attempt {
 	s.mu.Lock()
-	at := s.attempts[r.FormValue("attempt")]
+	at := s.attempt(r.FormValue("attempt"))
 	ok := at != nil && subtle.ConstantTimeCompare([]byte(at.browser), []byte(s.cookie(r, "browser"))) == 1
 	late := ok && s.now().Sub(at.started) > attemptTTL
 	done := ""
@@ -395,7 +395,7 @@ func (s *Server) ssoSession(r *http.Request) *session {
 // browser returns the mark of this browser, set now if there is none.
 func (s *Server) browser(a *answer, r *http.Request) string {
 	if mark := s.cookie(r, "browser"); mark != "" {
-		return mark
+		return strings.Clone(mark)
 	}
 	mark := newHandle()
 	s.setCookie(a, r, "browser", mark, 0)

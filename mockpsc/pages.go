@@ -300,7 +300,7 @@ func qrCode(address, name string) template.HTML {
 	fmt.Fprintf(&b, `<svg class="qr" role="img" aria-label="%s" viewBox="0 0 %d %d" shape-rendering="crispEdges">`,
 		template.HTMLEscapeString(name), size, size)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/><path fill="#000" d="`, size, size)
-	var path []byte
+	path := make([]byte, 0, 16<<10) // about what it takes
 	for y := range code.Size {
 		for x := 0; x < code.Size; x++ {
 			run := 0

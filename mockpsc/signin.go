@@ -153,10 +153,9 @@ func (s *Server) cancel(a *answer, r *http.Request) {
 	}
 	s.mu.Lock()
 	if at.done == "" {
-		at.done = at.refuse("access_denied", "User denied access")
+		s.finish(at, at.refuse("access_denied", "User denied access"))
 	}
 	location := at.done
-	delete(s.tickets, at.ticket.id)
 	s.mu.Unlock()
 	a.redirect(location)
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 )
 
@@ -90,7 +89,7 @@ func (s *Server) issueTokens(a *answer, g *grant, faults []Fault, late string) {
 	}
 	g.refresh, g.session.used = jti, now
 	g.session.joins(g)
-	s.access[accessToken] = issued{g, now.Add(tokenTTL)}
+	s.access[digest(accessToken)] = issued{g, now.Add(tokenTTL)}
 	s.refreshes[jti] = issued{g, refreshExpires}
 	s.mu.Unlock()
 
@@ -199,6 +198,7 @@ func (s *Server) redeem(client *Client, form url.Values) (*grant, string) {
 	case g.challenge != "" && !verifies(verifier, g.challenge):
 		return nil, "PKCE verification failed"
 	}
+	g.redirectURI, g.challenge = "", "" // have served
 	return g, ""
 }
 
@@ -321,12 +321,12 @@ func compactTyped(typ, alg, kid string, claims object, sign func(string) []byte)
 		panic(err) // a string always marshals
 	}
 	header := `{"alg":"` + alg + `","typ" : "` + typ + `","kid" : ` + string(quotedKid) + `}`
-	var b strings.Builder
-	b.WriteString(base64.RawURLEncoding.EncodeToString([]byte(header)))
-	b.WriteByte('.')
-	b.WriteString(base64.RawURLEncoding.EncodeToString(claims.text()))
-	signature := base64.RawURLEncoding.EncodeToString(sign(b.String()))
-	b.WriteByte('.')
-	b.WriteString(signature)
-	return b.String()
+	payload := claims.text()
+	text := make([]byte, 0, 4*(len(header)+len(payload)+256)/3+8) // room for an RSA signature of 256 bytes
+	text = base64.RawURLEncoding.AppendEncode(text, []byte(header))
+	text = append(text, '.')
+	text = base64.RawURLEncoding.AppendEncode(text, payload)
+	signature := sign(string(text))
+	text = append(text, '.')
+	return string(base64.RawURLEncoding.AppendEncode(text, signature))
 }

@@ -21,7 +21,7 @@ func (s *Server) userinfo(a *answer, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	known := s.access[bearer]
+	known := s.access[digest(bearer)]
 	g := known.grant
 	problem := "Token verification failed"
 	if g != nil {
