@@ -23,7 +23,7 @@ var pageFiles embed.FS
 var (
 	pageStyle  = pageText("pages/style.css")
 	pageScript = pageText("pages/page.js")
-	pageSet    = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
+	pageSet    = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(pageFiles, "pages/*.html")) })
 
 	// Style and script are part of the page, and allowed by their hash: nothing
 	// else may style it or run in it.
@@ -201,7 +201,7 @@ func (a *answer) page(status int, v *view) {
 	b := pageBuffers.Get().(*bytes.Buffer)
 	defer pageBuffers.Put(b)
 	b.Reset()
-	if err := pageSet.ExecuteTemplate(b, "layout", v); err != nil {
+	if err := pageSet().ExecuteTemplate(b, "layout", v); err != nil {
 		panic("mockpsc: page " + v.Page + ": " + err.Error()) // a fault of the embedded template
 	}
 	// Chromium applies form-action to the redirects after a form's post as well:

@@ -37,7 +37,7 @@ func (v *view) Who() template.HTML {
 		return known.text
 	}
 	var b strings.Builder
-	if err := pageSet.ExecuteTemplate(&b, "who", v); err != nil {
+	if err := pageSet().ExecuteTemplate(&b, "who", v); err != nil {
 		panic("mockpsc: the list of people: " + err.Error()) // a fault of the embedded template
 	}
 	text := template.HTML(b.String())
