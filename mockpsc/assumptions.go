@@ -200,10 +200,14 @@ func membersOf(text []byte) object {
 	_, err := dec.Token() // the brace
 	for err == nil && dec.More() {
 		var name json.Token
+		var escaped []byte
 		var value json.RawMessage
 		if name, err = dec.Token(); err == nil {
 			err = dec.Decode(&value)
-			o = append(o, member{fmt.Sprint(name), value})
+		}
+		if err == nil {
+			escaped, err = json.Marshal(name)
+			o = append(o, member{string(escaped[1 : len(escaped)-1]), value})
 		}
 	}
 	if err != nil {

@@ -119,20 +119,21 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 		s.refusePage(a, r, client, *ref)
 		return
 	}
+	issuer := own(s.issuer(r))
 	at := &attempt{
 		id:          newHandle(),
 		started:     s.now(),
 		client:      client,
-		issuer:      s.issuer(r),
-		base:        s.wallet(r),
+		issuer:      issuer,
+		base:        own(s.wallet(r)),
 		omitIss:     s.Assume.OmitIss,
-		redirectURI: r.Form.Get("redirect_uri"),
-		state:       r.Form.Get("state"),
-		nonce:       r.Form.Get("nonce"),
+		redirectURI: own(r.Form.Get("redirect_uri")),
+		state:       strings.Clone(r.Form.Get("state")),
+		nonce:       strings.Clone(r.Form.Get("nonce")),
 		scope:       "openid scope_all",
-		challenge:   r.Form.Get("code_challenge"),
+		challenge:   strings.Clone(r.Form.Get("code_challenge")),
 		plain:       r.Form.Get("code_challenge_method") != "S256",
-		hint:        r.Form.Get("login_hint"),
+		hint:        strings.Clone(r.Form.Get("login_hint")),
 		lang:        language(r.Form.Get("ui_locales")),
 	}
 	if ref := s.checkRequest(r.Form); ref != nil {
@@ -328,8 +329,7 @@ func (s *Server) complete(a *answer, r *http.Request, at *attempt, p *person, mo
 			s.setCookie(a, r, "sso", ses.sid+"."+ses.secret, 0)
 		}
 	}
-	at.done = s.issueCode(at, ses, faults)
-	delete(s.tickets, at.ticket.id)
+	s.finish(at, s.issueCode(at, ses, faults))
 	return at.done
 }
 
@@ -367,17 +367,17 @@ type param struct{ name, value string }
 
 // back appends parameters to the redirect URI, keeping its query (RFC 6749, section 3.1.2).
 func (at *attempt) back(params []param) string {
-	var b strings.Builder
-	b.WriteString(at.redirectURI)
+	b := make([]byte, 0, 512)
+	b = append(b, at.redirectURI...)
 	sep := "?"
 	if strings.Contains(at.redirectURI, "?") {
 		sep = "&"
 	}
 	for _, p := range params {
-		b.WriteString(sep + p.name + "=" + url.QueryEscape(p.value))
+		b = append(b, sep+p.name+"="+url.QueryEscape(p.value)...)
 		sep = "&"
 	}
-	return b.String()
+	return string(b)
 }
 
 // resume finds the attempt that a form or a link belongs to, in the browser
@@ -385,7 +385,7 @@ func (at *attempt) back(params []param) string {
 func (s *Server) resume(a *answer, r *http.Request) *attempt {
 	id := r.FormValue("attempt") // reads the body, which may be slow, before the lock
 	s.mu.Lock()
-	at := s.attempts[id]
+	at := s.attempt(id)
 	ok := at != nil && subtle.ConstantTimeCompare([]byte(at.browser), []byte(s.cookie(r, "browser"))) == 1
 	late := ok && s.now().Sub(at.started) > attemptTTL
 	done := ""
@@ -423,7 +423,7 @@ func (s *Server) ssoSession(r *http.Request) *session {
 // browser returns the mark of this browser, set now if there is none.
 func (s *Server) browser(a *answer, r *http.Request) string {
 	if mark := s.cookie(r, "browser"); mark != "" {
-		return mark
+		return strings.Clone(mark)
 	}
 	mark := newHandle()
 	s.setCookie(a, r, "browser", mark, 0)

@@ -74,7 +74,7 @@ func (s *Server) exchange(a *answer, r *http.Request) {
 	}
 	now := s.now()
 	s.mu.Lock()
-	known := s.access[form.Get("subject_token")]
+	known := s.access[digest(form.Get("subject_token"))]
 	g := known.grant
 	alive := g != nil && !g.revoked && now.Before(known.expires) && !g.session.ended
 	s.mu.Unlock()

@@ -57,7 +57,7 @@ func payloadOf(token string) []byte {
 // living returns the grant of an access or refresh token that is good now, or
 // nil. Called with s.mu held.
 func (s *Server) living(token, issuer string) (g *grant, isAccess bool) {
-	known, isAccess := s.access[token]
+	known, isAccess := s.access[digest(token)]
 	if !isAccess {
 		claims, ok := readRefreshToken(token)
 		if !ok {
@@ -113,7 +113,7 @@ func (s *Server) revoke(a *answer, r *http.Request) {
 func (s *Server) takeBackToken(client *Client, token, issuer string) (known bool, owner *Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, isAccess := s.access[token]
+	t, isAccess := s.access[digest(token)]
 	if !isAccess {
 		if claims, ok := readRefreshToken(token); ok {
 			t = s.refreshes[claims.Jti]
@@ -124,7 +124,7 @@ func (s *Server) takeBackToken(client *Client, token, issuer string) (known bool
 		return false, nil
 	case g.client != client:
 	case isAccess:
-		delete(s.access, token)
+		delete(s.access, digest(token))
 	default:
 		s.takeBack(g.session, client)
 	}

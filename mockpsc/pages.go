@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"rsc.io/qr"
@@ -22,7 +24,7 @@ var pageFiles embed.FS
 var (
 	pageStyle  = pageText("pages/style.css")
 	pageScript = pageText("pages/page.js")
-	pageSet    = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
+	pageSet    = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(pageFiles, "pages/*.html")) })
 
 	// Style and script are part of the page, and allowed by their hash: nothing
 	// else may style it or run in it.
@@ -84,6 +86,7 @@ type view struct {
 	Apart      bool   // the phone's pages are all there is
 	People     []personView
 	Faults     []Fault
+	who        *whoCache
 
 	Rule    template.HTML // for the developer
 	Confirm string
@@ -106,10 +109,9 @@ type field struct{ Name, Value string }
 type personView struct {
 	ID, Name, Profession, Place, NationalID string
 	ECPSPIN, CardPIN, CardType              string
-	States                                  []string // keys
 	Works, ECPS, Card, CardWorks, OwnPIN    bool
-	ECPSState                               string
-	CardState                               string
+	ECPSState                               string // key; "" while it works
+	CardState                               string // likewise
 	Hinted                                  bool
 }
 
@@ -172,7 +174,7 @@ func (v *view) ofTicket(s *Server, at *attempt) {
 // peopleViews lists the personas as they are now. Called with s.mu held.
 func (s *Server) peopleViews(hint string) []personView {
 	hinted := s.find(hint)
-	var list []personView
+	list := make([]personView, 0, len(s.docs))
 	for _, d := range s.docs {
 		p := s.people[d.ID]
 		pv := personView{
@@ -189,21 +191,24 @@ func (s *Server) peopleViews(hint string) []personView {
 		}
 		if !p.ecps.Works() {
 			pv.ECPSState = "state_ecps_" + strings.ReplaceAll(p.ecps.State, "-", "_")
-			pv.States = append(pv.States, pv.ECPSState)
 		}
 		if !p.card.Works() {
 			pv.CardState = "state_card_" + p.card.State
-			pv.States = append(pv.States, pv.CardState)
 		}
 		list = append(list, pv)
 	}
 	return list
 }
 
+// pageBuffers are lent to page: a page has some thirty kilobytes.
+var pageBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
 // page sends a page under a policy that lets it do nothing it does not need.
 func (a *answer) page(status int, v *view) {
-	var b bytes.Buffer
-	if err := pageSet.ExecuteTemplate(&b, "layout", v); err != nil {
+	b := pageBuffers.Get().(*bytes.Buffer)
+	defer pageBuffers.Put(b)
+	b.Reset()
+	if err := pageSet().ExecuteTemplate(b, "layout", v); err != nil {
 		panic("mockpsc: page " + v.Page + ": " + err.Error()) // a fault of the embedded template
 	}
 	// Chromium applies form-action to the redirects after a form's post as well:
@@ -281,7 +286,7 @@ func (s *Server) dataPage(a *answer, r *http.Request) {
 // grammar knows no IPv6 literal, so that such a host is allowed by its scheme.
 func origin(address string) string {
 	u, err := url.Parse(address)
-	if err != nil {
+	if err != nil || u.Host == "" {
 		return ""
 	}
 	if strings.Contains(u.Host, "[") {
@@ -310,6 +315,7 @@ func qrCode(address, name string) template.HTML {
 	fmt.Fprintf(&b, `<svg class="qr" role="img" aria-label="%s" viewBox="0 0 %d %d" shape-rendering="crispEdges">`,
 		template.HTMLEscapeString(name), size, size)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/><path fill="#000" d="`, size, size)
+	path := make([]byte, 0, 16<<10) // about what it takes
 	for y := range code.Size {
 		for x := 0; x < code.Size; x++ {
 			run := 0
@@ -317,11 +323,20 @@ func qrCode(address, name string) template.HTML {
 				run++
 			}
 			if run > 0 {
-				fmt.Fprintf(&b, "M%d %dh%dv1h-%dz", x+quiet, y+quiet, run, run)
+				path = append(path, 'M')
+				path = strconv.AppendInt(path, int64(x+quiet), 10)
+				path = append(path, ' ')
+				path = strconv.AppendInt(path, int64(y+quiet), 10)
+				path = append(path, 'h')
+				path = strconv.AppendInt(path, int64(run), 10)
+				path = append(path, "v1h-"...)
+				path = strconv.AppendInt(path, int64(run), 10)
+				path = append(path, 'z')
 				x += run
 			}
 		}
 	}
+	b.Write(path)
 	b.WriteString(`"/></svg>`)
 	return template.HTML(b.String())
 }

@@ -96,8 +96,9 @@ func (s *Server) wait(a *answer, r *http.Request) {
 // reports whether it did. The button there is answered as a double click is: the
 // application must not be sent the same code for a page that was merely reloaded.
 func (s *Server) usedPage(a *answer, r *http.Request) bool {
+	id := r.FormValue("attempt") // reads the body, before the lock
 	s.mu.Lock()
-	at := s.attempts[r.FormValue("attempt")]
+	at := s.attempt(id)
 	used := at != nil && at.browser == s.cookie(r, "browser") && at.done != ""
 	s.mu.Unlock()
 	if !used {
@@ -115,7 +116,7 @@ func (s *Server) usedPage(a *answer, r *http.Request) bool {
 func (s *Server) status(a *answer, r *http.Request) {
 	id := r.FormValue("attempt")
 	s.mu.Lock()
-	at := s.attempts[id]
+	at := s.attempt(id)
 	state, number, service := expired, "", ""
 	if at != nil && at.browser == s.cookie(r, "browser") {
 		state, number, service = at.ticket.at(s.now()), at.ticket.number, at.client.service()

@@ -130,16 +130,18 @@ type Server struct {
 	err  error       // what Check found
 	docs []*document // the people, in order
 	keys keyring
+	who  whoCache
 
 	telling telling
 
 	mu        sync.Mutex
 	people    map[string]*person  // by persona id
 	attempts  map[string]*attempt // sign-ins under way, by handle
-	tickets   map[string]*attempt // the same, by what the phone was shown
+	endings   map[string]ending   // those that are over
+	tickets   map[string]*attempt // attempts, by what the phone was shown
 	sessions  map[string]*session // SSO sessions, by sid
 	grants    map[string]*grant   // by authorization code
-	access    map[string]issued   // by access token
+	access    map[string]issued   // by the digest of the access token
 	refreshes map[string]issued   // by the refresh token's jti, those already spent too
 	requests  []*Request
 	lastSweep time.Time
@@ -188,7 +190,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) *answer {
 	w.Header().Set("X-Mock-PSC", "1")
 
 	s.mu.Lock()
-	entry := &Request{Time: s.now(), Method: r.Method, Path: path.Clean(r.URL.Path)} // "//_mock/phone/x" must not escape the mask
+	entry := &Request{Time: s.now(), Method: own(r.Method), Path: own(path.Clean(r.URL.Path))} // "//_mock/phone/x" must not escape the mask
 	if strings.HasPrefix(entry.Path, phonePath) {
 		entry.Path = phonePath + "{ticket}" // the rest is a secret
 	} else if strings.HasPrefix(entry.Path, readerPath) {
@@ -329,6 +331,7 @@ func (s *Server) reset() {
 		s.people[d.ID] = p
 	}
 	s.attempts = map[string]*attempt{}
+	s.endings = map[string]ending{}
 	s.tickets = map[string]*attempt{}
 	s.sessions = map[string]*session{}
 	s.grants = map[string]*grant{}
@@ -478,6 +481,16 @@ func (s *Server) sweep() {
 			delete(s.tickets, at.ticket.id)
 		}
 	}
+	for id, e := range s.endings {
+		if now.Sub(e.started) > 2*attemptTTL {
+			delete(s.endings, id)
+		}
+	}
+	for id, at := range s.tickets { // one that was made while its attempt ended
+		if now.Sub(at.ticket.made) > 2*attemptTTL {
+			delete(s.tickets, id)
+		}
+	}
 	for sid, ses := range s.sessions {
 		if now.After(ses.ends()) {
 			delete(s.sessions, sid)
@@ -490,4 +503,5 @@ func (s *Server) sweep() {
 			delete(s.grants, code)
 		}
 	}
+	s.giveBack()
 }

@@ -42,7 +42,7 @@ func (s *Server) signInPage(a *answer, r *http.Request, at *attempt, n notice) {
 	s.mu.Unlock()
 
 	v.Panel = !s.HidePersonas
-	v.Faults = faults
+	v.Faults, v.who = faults, &s.who
 	status := http.StatusOK
 	if n.Key != "" {
 		status = http.StatusBadRequest
@@ -165,10 +165,9 @@ func (s *Server) cancel(a *answer, r *http.Request) {
 	}
 	s.mu.Lock()
 	if at.done == "" {
-		at.done = at.refuse("access_denied", "User denied access")
+		s.finish(at, at.refuse("access_denied", "User denied access"))
 	}
 	location := at.done
-	delete(s.tickets, at.ticket.id)
 	s.mu.Unlock()
 	a.redirect(location)
 }

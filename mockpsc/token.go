@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strings"
 	"time"
 )
 
@@ -122,7 +121,7 @@ func (s *Server) issueTokens(a *answer, g *grant, faults []Fault, late string) {
 	}
 	g.refresh, g.session.used = jti, now
 	g.session.joins(g)
-	s.access[accessToken] = issued{g, now.Add(g.lives.AccessToken)}
+	s.access[digest(accessToken)] = issued{g, now.Add(g.lives.AccessToken)}
 	s.refreshes[jti] = issued{g, refreshExpires}
 	s.mu.Unlock()
 
@@ -242,6 +241,7 @@ func (s *Server) redeem(client *Client, form url.Values) (*grant, *refusal) {
 	case !verifies(verifier, g.challenge, g.plain):
 		return refuse("PKCE verification failed", "the code_verifier is not that of the code_challenge")
 	}
+	g.redirectURI, g.challenge = "", "" // have served
 	return g, nil
 }
 
@@ -362,12 +362,12 @@ func compactTyped(typ, alg, kid string, claims object, sign func(string) []byte)
 		panic(err) // a string always marshals
 	}
 	header := `{"alg":"` + alg + `","typ" : "` + typ + `","kid" : ` + string(quotedKid) + `}`
-	var b strings.Builder
-	b.WriteString(base64.RawURLEncoding.EncodeToString([]byte(header)))
-	b.WriteByte('.')
-	b.WriteString(base64.RawURLEncoding.EncodeToString(claims.text()))
-	signature := base64.RawURLEncoding.EncodeToString(sign(b.String()))
-	b.WriteByte('.')
-	b.WriteString(signature)
-	return b.String()
+	payload := claims.text()
+	text := make([]byte, 0, 4*(len(header)+len(payload)+256)/3+8) // room for an RSA signature of 256 bytes
+	text = base64.RawURLEncoding.AppendEncode(text, []byte(header))
+	text = append(text, '.')
+	text = base64.RawURLEncoding.AppendEncode(text, payload)
+	signature := sign(string(text))
+	text = append(text, '.')
+	return string(base64.RawURLEncoding.AppendEncode(text, signature))
 }

@@ -26,7 +26,7 @@ func (s *Server) userinfo(a *answer, r *http.Request) {
 		return
 	}
 	s.mu.Lock()
-	known := s.access[bearer]
+	known := s.access[digest(bearer)]
 	g := known.grant
 	ref := &refusal{code: "invalid_token", words: "Token verification failed", rule: "it is no access token of this server and process, or one that is long forgotten"}
 	if g != nil {

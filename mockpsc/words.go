@@ -4,44 +4,53 @@ import (
 	"html/template"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // T is the text of a key in the page's language: {name} is replaced by the
 // argument of that name, **bold** is bold, `code` is code.
 func (v *view) T(key string, args ...string) template.HTML {
-	text := template.HTMLEscapeString(v.words(key))
-	text = boldWords.ReplaceAllString(text, "<strong>$1</strong>")
-	text = codeWords.ReplaceAllString(text, "<code>$1</code>")
+	text := string(pick(v.Lang, markedUp(), key))
 	for i := 0; i+1 < len(args); i += 2 {
 		text = strings.ReplaceAll(text, "{"+args[i]+"}", template.HTMLEscapeString(args[i+1]))
 	}
 	return template.HTML(text)
 }
 
-var (
-	boldWords = regexp.MustCompile(`\*\*(.+?)\*\*`)
-	codeWords = regexp.MustCompile("`(.+?)`")
-)
-
 // plain is T without markup.
 func (v *view) plain(key string, args ...string) string {
-	text := strings.ReplaceAll(v.words(key), "**", "")
+	text := strings.ReplaceAll(pick(v.Lang, words, key), "**", "")
 	for i := 0; i+1 < len(args); i += 2 {
 		text = strings.ReplaceAll(text, "{"+args[i]+"}", args[i+1])
 	}
 	return text
 }
 
-func (v *view) words(key string) string {
-	w, ok := words[key]
+func pick[text ~string](lang string, texts map[string][2]text, key string) text {
+	w, ok := texts[key]
 	if !ok {
 		panic("mockpsc: no text for " + key) // kept away by a test over the templates
 	}
-	if v.Lang == "en" {
+	if lang == "en" {
 		return w[1]
 	}
 	return w[0]
 }
+
+// markedUp are the words as HTML, before arguments take their places.
+var markedUp = sync.OnceValue(func() map[string][2]template.HTML {
+	bold, code := regexp.MustCompile(`\*\*(.+?)\*\*`), regexp.MustCompile("`(.+?)`")
+	all := make(map[string][2]template.HTML, len(words))
+	for key, w := range words {
+		var marked [2]template.HTML
+		for i, text := range w {
+			text = bold.ReplaceAllString(template.HTMLEscapeString(text), "<strong>$1</strong>")
+			marked[i] = template.HTML(code.ReplaceAllString(text, "<code>$1</code>"))
+		}
+		all[key] = marked
+	}
+	return all
+})
 
 // words are the pages' texts, French and English. Non-breaking spaces stand
 // where French typography wants them.
