@@ -282,6 +282,23 @@ func TestTokensAreBoundToTheCertificateOnDemand(t *testing.T) {
 	if got := userinfo(tok, nil); got != 401 {
 		t.Errorf("userinfo with a stolen token and no certificate: %d", got)
 	}
+	for _, tt := range []struct {
+		name string
+		cert tls.Certificate
+		want int
+	}{
+		{"another certificate of the same name", other, 400},
+		{"the certificate", cert, 200},
+	} {
+		resp, err := p.presenting(&tt.cert).PostForm(p.URL+issuerPath+"/protocol/openid-connect/token",
+			url.Values{"grant_type": {"refresh_token"}, "client_id": {"bound"}, "refresh_token": {tok.RefreshToken}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := readTokens(t, resp); got.Status != tt.want {
+			t.Errorf("refresh with %s: %d %s", tt.name, got.Status, got.Body)
+		}
+	}
 
 	shown := p.ClientCertificate("by-cn")
 	for client, free := range map[string]tokens{
