@@ -1,9 +1,12 @@
 # A portal of LemonLDAP::NG that signs people in with Pro Santé Connect, set as
 # the page authopenidconnect_prosanteconnect of its manual says, with the acr of
-# today, eidas1, in place of eidas2.
+# today, eidas1, in place of eidas2. In Debian 12 it has neither PKCE nor
+# tls_client_auth for this; it shows its certificate and sends its secret, as
+# ANS's Apache does.
 #
-# Environment: PORT, DIR (for its files), ISSUER, CA, SECRET, WAY
-# (client_secret_post or client_secret_basic), ACCEPT (values of acr).
+# Environment: PORT, DIR (for its files), ISSUER, CA, CERT (client certificate and
+# key in one file), SECRET, WAY (client_secret_post or client_secret_basic),
+# ACCEPT (values of acr).
 use strict;
 use warnings;
 use JSON;
@@ -32,7 +35,12 @@ package AskForEidas1 {
     $INC{'AskForEidas1.pm'} = __FILE__;
 }
 
-my $ua = LWP::UserAgent->new( ssl_opts => { SSL_ca_file => $ENV{CA} } );
+my %tls = (
+    SSL_ca_file   => $ENV{CA},
+    SSL_cert_file => $ENV{CERT},
+    SSL_key_file  => $ENV{CERT},
+);
+my $ua = LWP::UserAgent->new( ssl_opts => {%tls} );
 
 sub fetch {
     my $answer = $ua->get(shift);
@@ -70,13 +78,13 @@ my %conf = (
     exportedVars   => {},
     whatToTrace    => '_user',
     captcha        => 'NoCaptcha',
-    customPlugins  => 'AskForEidas1',
+    customPlugins  => $ENV{ACCEPT} eq 'eidas1' ? '' : 'AskForEidas1',
 
     # The program that signs in reads its session as an application would.
     restSessionServer => 1,
     exportedAttr      => join( ' ', @claims, '_user', '_oidc_id_token' ),
 
-    lwpSslOpts => { SSL_ca_file => $ENV{CA} },
+    lwpSslOpts => {%tls},
 
     oidcOPMetaDataJSON         => { 'psc-connect' => $metadata },
     oidcOPMetaDataJWKS         => { 'psc-connect' => fetch( decode_json($metadata)->{jwks_uri} ) },

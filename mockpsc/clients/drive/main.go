@@ -164,7 +164,7 @@ func (b *browser) form(address string) (asked url.Values, attempt string, err er
 	}
 	found := attemptField.FindSubmatch(p.text)
 	if found == nil || p.url.Scheme+"://"+p.url.Host != b.mock {
-		return nil, "", fmt.Errorf("no sign-in page at %s%s, status %d", p.url.Host, p.url.Path, p.status)
+		return nil, "", fmt.Errorf("no sign-in page at %s%s, status %d: %.200s", p.url.Host, p.url.Path, p.status, p.text)
 	}
 	return p.url.Query(), string(found[1]), nil
 }
