@@ -72,8 +72,7 @@ my %conf = (
 
     authentication => 'OpenIDConnect',
     userDB         => 'Same',
-    passwordDB     => 'Null',
-    registerDB     => 'Null',
+    passwordDB     => '',
     macros         => {},
     exportedVars   => {},
     whatToTrace    => '_user',

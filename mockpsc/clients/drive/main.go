@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -93,17 +94,15 @@ func run(mock, ca, echo string, given map[string]*string) (passed, failed int, e
 // headers is the application behind Apache: it shows what it is told.
 func headers(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(map[string]json.RawMessage{
-		"idToken":  json.RawMessage(orNull(r.Header.Get("OIDC_id_token_payload"))),
-		"userinfo": json.RawMessage(orNull(r.Header.Get("OIDC_userinfo_json"))),
-	})
-}
-
-func orNull(text string) string {
-	if text == "" {
-		return "null"
+	told := map[string]json.RawMessage{}
+	for name, header := range map[string]string{"idToken": "OIDC_id_token_payload", "userinfo": "OIDC_userinfo_json"} {
+		document, err := base64.RawURLEncoding.DecodeString(r.Header.Get(header))
+		if err != nil || len(document) == 0 {
+			document = []byte("null")
+		}
+		told[name] = document
 	}
-	return text
+	json.NewEncoder(w).Encode(told)
 }
 
 // A browser is a person's, for one trial.
