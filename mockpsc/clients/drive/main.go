@@ -333,11 +333,11 @@ func (s *site) renew(b *browser, base string) error {
 		return err
 	}
 	if p, err := b.get(base+s.refresh, nil); err != nil || p.status != http.StatusOK {
-		return fmt.Errorf("status %d, %w: %.300s", p.status, err, p.text)
+		return fmt.Errorf("status %d, %v: %.300s", p.status, err, p.text)
 	}
 	who, err := s.whois(b, base)
 	if err != nil || who == nil || who.Userinfo == nil || who.Userinfo.SubjectNameID != "899999001011" {
-		return fmt.Errorf("after the refresh: %+v, %w", who, err)
+		return fmt.Errorf("after the refresh: %+v, %v", who, err)
 	}
 	return nil
 }
@@ -349,7 +349,7 @@ func (s *site) signOut(b *browser, base string) error {
 		return err
 	}
 	if who, err := s.whois(b, base); err != nil || who == nil {
-		return fmt.Errorf("not signed in: %w", err)
+		return fmt.Errorf("not signed in: %v", err)
 	}
 	p, err := b.get(base+s.logout(base), nil)
 	if err != nil {
@@ -359,7 +359,7 @@ func (s *site) signOut(b *browser, base string) error {
 		return fmt.Errorf("ended at %s, status %d, want %s", p.url, p.status, base+s.bye)
 	}
 	if who, err := s.whois(b, base); err != nil || who != nil {
-		return fmt.Errorf("still signed in: %t, %w", who != nil, err)
+		return fmt.Errorf("still signed in: %t, %v", who != nil, err)
 	}
 	_, _, err = b.form(base + s.start)
 	return err
