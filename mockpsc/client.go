@@ -21,6 +21,13 @@ type Client struct {
 	TLSClientAuth bool
 	CertificateDN string
 
+	// CertificateBoundTokens binds what such a client gets to its certificate:
+	// userinfo and the next refresh want the same one (RFC 8705, sections 3 and 4).
+	// Off by default, as there and in Keycloak, and assumed to be so at PSC: the
+	// server of an API reads userinfo with a token that another has got, and ANS's
+	// own Apache set-up shows its certificate at the token endpoint only.
+	CertificateBoundTokens bool
+
 	Name           string   // shown to people as the service; default: ID
 	RedirectURIs   []string // compared character by character; http only on loopback hosts
 	PostLogoutURIs []string // likewise

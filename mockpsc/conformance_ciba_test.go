@@ -299,13 +299,13 @@ func (c *thickClient) approve(id string) tokens {
 }
 
 // A client with a certificate must show it at every step, and so must whoever
-// uses its tokens.
+// uses its tokens if they are bound to it.
 func holderOfKey(t *testing.T) {
 	p := newTLSParty(t)
-	cert, other := p.ClientCertificate("by-cn"), p.ClientCertificate("by-dn")
+	cert, other := p.ClientCertificate("bound"), p.ClientCertificate("by-dn")
 	mine, theirs, bare := p.presenting(&cert), p.presenting(&other), p.presenting(nil)
 	at := p.URL + issuerPath + "/protocol/openid-connect"
-	ask := []string{"client_id", "by-cn", "scope", "openid scope_all", "acr_values", "eidas1", "login_hint", dupont, "binding_message", "07", "channel", "MOBILE"}
+	ask := []string{"client_id", "bound", "scope", "openid scope_all", "acr_values", "eidas1", "login_hint", dupont, "binding_message", "07", "channel", "MOBILE"}
 	for _, c := range []*http.Client{bare, theirs} {
 		if resp, text := submit(t, c, at+"/ext/ciba/auth", ask...); resp.StatusCode != 401 {
 			t.Errorf("without the certificate: %d %s", resp.StatusCode, text)
@@ -321,7 +321,7 @@ func holderOfKey(t *testing.T) {
 	if err := p.AnswerCIBA(dupont, "1234"); err != nil {
 		t.Fatal(err)
 	}
-	poll := []string{"client_id", "by-cn", "grant_type", cibaGrant, "auth_req_id", begun.ID}
+	poll := []string{"client_id", "bound", "grant_type", cibaGrant, "auth_req_id", begun.ID}
 	for _, c := range []*http.Client{bare, theirs} {
 		if resp, text := submit(t, c, at+"/token", poll...); resp.StatusCode != 401 {
 			t.Errorf("tokens without the certificate: %d %s", resp.StatusCode, text)

@@ -30,8 +30,8 @@
 //
 // Clients authenticate by a secret or, over https, by a certificate. Where it
 // is refused the answer is Keycloak's, which tells nothing, and the header
-// X-Mock-PSC-Error says why. A token that was got with a certificate is good at
-// userinfo with that certificate only (RFC 8705, section 3).
+// X-Mock-PSC-Error says why. A token that was got with a certificate is good
+// without it, unless the client has CertificateBoundTokens (RFC 8705, section 3).
 //
 // It cannot be mistaken for the real service: every answer carries the header
 // X-Mock-PSC, every page a ribbon, nothing persists, the keys are made anew in

@@ -241,6 +241,8 @@ func (s *Server) Check() error {
 			bad("client %q has a Secret and TLSClientAuth; it authenticates in one way", c.ID)
 		case c.CertificateDN != "" && !c.TLSClientAuth:
 			bad("client %q has a CertificateDN without TLSClientAuth", c.ID)
+		case c.CertificateBoundTokens && !c.TLSClientAuth:
+			bad("client %q has CertificateBoundTokens without TLSClientAuth", c.ID)
 		}
 		if len(c.RedirectURIs) == 0 && !c.anyLoopback {
 			bad("client %q has no redirect URI", c.ID)

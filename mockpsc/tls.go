@@ -289,7 +289,7 @@ func subjectDN(cert *x509.Certificate) string {
 // boundTo is what a token for this client says of the certificate that it was
 // asked for with (RFC 8705, section 3.1), in x5t#S256; "" if nothing.
 func (c *Client) boundTo(r *http.Request) string {
-	if !c.TLSClientAuth {
+	if !c.TLSClientAuth || !c.CertificateBoundTokens {
 		return ""
 	}
 	return thumbprint(r)

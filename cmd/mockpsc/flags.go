@@ -73,6 +73,7 @@ func (l tlsClientList) Set(text string) error {
 type clientDetails struct {
 	name string // of the flag
 	set  func(*mockpsc.Client, string)
+	bare bool // the id is all there is to say
 	said [][2]string
 }
 
@@ -80,8 +81,8 @@ func (d *clientDetails) String() string { return "" }
 
 func (d *clientDetails) Set(text string) error {
 	id, detail, _ := strings.Cut(text, ":")
-	if id == "" || detail == "" {
-		return errors.New("want client_id:value")
+	if id == "" || (detail == "") != d.bare {
+		return errors.New("want " + map[bool]string{true: "client_id", false: "client_id:value"}[d.bare])
 	}
 	d.said = append(d.said, [2]string{id, detail})
 	return nil

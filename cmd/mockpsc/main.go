@@ -107,14 +107,16 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		{name: "start-url", set: func(c *mockpsc.Client, text string) { c.StartURL = text }},
 		{name: "backchannel-logout", set: func(c *mockpsc.Client, text string) { c.BackchannelLogoutURI = text }},
 		{name: "certificate-dn", set: func(c *mockpsc.Client, text string) { c.CertificateDN = text }},
+		{name: "bind-tokens", bare: true, set: func(c *mockpsc.Client, _ string) { c.CertificateBoundTokens = true }},
 		{name: "lifetime", set: func(c *mockpsc.Client, text string) { setLifetime(&c.Lifetimes, text) }}, // Set has read it
 	}
 	flags.Var(details[0], "client-name", "what people read as the name of an application, `id:name`; repeatable")
 	flags.Var(details[1], "start-url", "where a person begins to sign in at an application, `id:URL`, linked to on the front page; repeatable")
 	flags.Var(details[2], "backchannel-logout", "where an application is told that a session has ended, `id:URL`; repeatable")
 	flags.Var(details[3], "certificate-dn", "the whole subject of the certificate of a -tls-client, `id:DN`, instead of CN = id; repeatable")
+	flags.Var(details[4], "bind-tokens", "bind the tokens of a -tls-client, by its `id`, to its certificate; repeatable")
 	var lives mockpsc.Lifetimes
-	flags.Var(lifetimeFlag{&lives, details[4]}, "lifetime", "how long something lives, `[id:]name=duration`, for all or for one application; names: code, id-token, access-token, refresh-token, session, idle; repeatable")
+	flags.Var(lifetimeFlag{&lives, details[5]}, "lifetime", "how long something lives, `[id:]name=duration`, for all or for one application; names: code, id-token, access-token, refresh-token, session, idle; repeatable")
 	phoneURL := flags.String("phone-url", "", "serve the simulated phone, and nothing else, at this `URL` too, http://<address of this machine on the local network>:<port>, so that a real phone can scan the QR code; "+
 		"anybody on that network who has the QR code can then answer as any phone, the code of the e-CPS in hand; https needs -tls")
 	drill := flags.String("drill", "", "begin with an `incident`: outage (503) or maintenance (a page with 200)")

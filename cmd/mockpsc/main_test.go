@@ -234,6 +234,7 @@ func TestRefusesToStart(t *testing.T) {
 		{"a lifetime of an application that nothing declares", []string{"-lifetime", "agenda:code=60s"}, `-lifetime: no -client declares "agenda"`},
 		{"a name of an application that nothing declares", []string{"-client-name", "agenda:Agenda"}, `no -client declares "agenda"`},
 		{"a certificate of a client with a secret", []string{"-client", "app:s3cret:http://localhost/cb", "-certificate-dn", "app:CN=x,O=y"}, "CertificateDN without TLSClientAuth"},
+		{"bound tokens of a client with a secret", []string{"-client", "app:s3cret:http://localhost/cb", "-bind-tokens", "app"}, "CertificateBoundTokens without TLSClientAuth"},
 		{"a detail of no application", []string{"-start-url", "http"}, "want client_id:value"},
 		{"a wallet of the real service", []string{"-wallet-url", "http://wallet.esw.esante.gouv.fr"}, "real service"},
 		{"a wallet on the issuer's own address", []string{"-wallet-url", "http://127.0.0.1:9090"}, "one host"},
