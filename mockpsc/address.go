@@ -10,16 +10,16 @@ import (
 
 // issuer returns the issuer of this server as this request sees it.
 func (s *Server) issuer(r *http.Request) string {
-	if s.Issuer != "" {
-		return s.Issuer
-	}
-	scheme, host := s.reachedAt(r)
-	return scheme + "://" + host + realmPath
+	return s.base(r) + realmPath + liesOf(r).suffix
 }
 
 // base is the issuer without the realm's path.
 func (s *Server) base(r *http.Request) string {
-	return strings.TrimSuffix(s.issuer(r), realmPath)
+	if s.Issuer != "" {
+		return strings.TrimSuffix(s.Issuer, realmPath)
+	}
+	scheme, host := s.reachedAt(r)
+	return scheme + "://" + host
 }
 
 // wallet is the base URL of the pages.
@@ -33,7 +33,7 @@ func (s *Server) wallet(r *http.Request) string {
 // reachedAt is the address by which a request came, for a server without an
 // Issuer.
 func (s *Server) reachedAt(r *http.Request) (scheme, host string) {
-	scheme, host = "http", r.Host
+	scheme, host = "http", hostOf(r)
 	if r.TLS != nil {
 		scheme = "https"
 	}

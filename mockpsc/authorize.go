@@ -32,10 +32,11 @@ type attempt struct {
 	state       string
 	nonce       string
 	scope       string
-	challenge   string // PKCE; "" if the client sent none
-	plain       bool   // the challenge is the verifier itself (lenient)
-	hint        string // login_hint
-	lang        string // ui_locales, if it names a language we have
+	challenge   string  // PKCE; "" if the client sent none
+	plain       bool    // the challenge is the verifier itself (lenient)
+	hint        string  // login_hint
+	faults      []Fault // of the address
+	lang        string  // ui_locales, if it names a language we have
 
 	ticket ticket
 	card   *person  // whose card is in the reader
@@ -134,6 +135,7 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 		challenge:   strings.Clone(r.Form.Get("code_challenge")),
 		plain:       r.Form.Get("code_challenge_method") != "S256",
 		hint:        strings.Clone(r.Form.Get("login_hint")),
+		faults:      liesOf(r).faults,
 		lang:        language(r.Form.Get("ui_locales")),
 	}
 	if ref := s.checkRequest(r.Form); ref != nil {
@@ -338,8 +340,8 @@ func (s *Server) complete(a *answer, r *http.Request, at *attempt, p *person, mo
 func (s *Server) issueCode(at *attempt, ses *session, faults []Fault) string {
 	clientUUID := sha256.Sum256([]byte(at.client.ID))
 	g := s.newGrant(at, ses, newUUID()+"."+ses.sid+"."+formatUUID(clientUUID[:16]))
-	g.faults = faults
-	out := &outgoing{}
+	g.faults = slices.Concat(at.faults, faults)
+	out := &outgoing{issuer: at.issuer, grant: g, other: s.somebodyElse(g)}
 	if at.state != "" { // lenient
 		out.params = append(out.params, param{"state", at.state})
 	}
@@ -347,8 +349,12 @@ func (s *Server) issueCode(at *attempt, ses *session, faults []Fault) string {
 	if !at.omitIss {
 		out.params = append(out.params, param{"iss", at.issuer})
 	}
-	bend(faults, "callback", out)
-	return at.back(out.params)
+	bend(g.faults, "callback", out)
+	location := at.back(out.params)
+	if out.fragment {
+		location = strings.Replace(location, "?", "#", 1)
+	}
+	return location
 }
 
 // refuse returns the redirect that tells the client of an error.
@@ -446,7 +452,7 @@ func (s *Server) cookieScope(r *http.Request) string {
 	if apart(r) {
 		return s.PhoneURL
 	}
-	return s.issuer(r)
+	return s.base(r)
 }
 
 func (s *Server) cookie(r *http.Request, what string) string {

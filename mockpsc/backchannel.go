@@ -23,13 +23,14 @@ type party struct {
 	client *Client
 	issuer string
 	sub    string // as the application knows the person
+	faults []Fault
 }
 
 // joins notes that an application has tokens of the session. Called with
 // Server.mu held.
 func (ses *session) joins(g *grant) {
 	ses.leaves(g.client)
-	ses.parties = append(ses.parties, party{g.client, g.issuer, g.sub})
+	ses.parties = append(ses.parties, party{g.client, g.issuer, g.sub, g.faults})
 }
 
 // leaves is the contrary of joins.
@@ -92,7 +93,7 @@ func (s *Server) hush() {
 // section 2.4). The claim typ is Keycloak's.
 func (s *Server) logoutToken(p party, sid string, now time.Time) string {
 	k := s.signing()
-	return compactTyped("logout+jwt", "RS256", k.kid, object{
+	out := &outgoing{issuer: p.issuer, header: tokenHeader("RS256", "logout+jwt", k.kid), sign: k.sign, key: k, claims: object{
 		{"iat", now.Unix()},
 		{"exp", now.Add(logoutTokenTTL).Unix()},
 		{"jti", newUUID()},
@@ -102,7 +103,9 @@ func (s *Server) logoutToken(p party, sid string, now time.Time) string {
 		{"typ", "Logout"},
 		{"sid", sid},
 		{"events", map[string]struct{}{logoutEvent: {}}},
-	}, k.sign)
+	}}
+	bend(p.faults, "logout_token", out)
+	return out.compact()
 }
 
 // tell posts a logout token. What comes of it changes nothing here: there is one

@@ -155,7 +155,7 @@ func (s *Server) cibaToken(a *answer, r *http.Request, client *Client, form url.
 		return
 	}
 	g.thumbprint = client.boundTo(r)
-	s.issueTokens(a, g, nil, "Session not active")
+	s.issueTokens(a, r, g, liesOf(r).faults, "Session not active")
 }
 
 // poll is called with s.mu held.

@@ -1,55 +1,95 @@
 package mockpsc
 
 import (
-	"bytes"
+	"encoding/json"
 	"fmt"
-	"net/http"
+	"net/url"
 	"slices"
 	"strings"
-	"time"
 )
 
-// A Fault is one way in which the mock lies. It is chosen at the sign-in form,
-// or with [Server.SignIn], and hits that sign-in only.
+// A Fault is one way in which the mock lies. Chosen at the sign-in form or with
+// [Server.SignIn] it hits that sign-in only. It is also an address: behind a
+// tilde in the path of the issuer, "…/realms/esante-wallet~expired+wrong-nonce",
+// the names of faults make a provider that always lies so.
 type Fault struct {
 	Name    string // such as "wrong-nonce"
 	Summary string // what is wrong, in one sentence
-	Where   string // where it strikes: "callback", "token", "id_token" or "userinfo"
+	Where   string // where it strikes: "metadata", "keys", "callback", "token", "id_token", "userinfo" or "logout_token"
 	Expect  string // what a correct client does, in one sentence
+
+	// Severity says what is at stake for an application that does not see it:
+	// "critical" if a stranger gets in or gets in as somebody else, "serious" if
+	// one lock of several is missing, "minor" if the application only takes what
+	// no honest provider sends.
+	Severity string
 
 	// MayRestart says that a correct client may also begin the sign-in again,
 	// without a word, instead of refusing it.
 	MayRestart bool
 
-	bend func(*outgoing)
+	bend  func(*outgoing)
+	token func(*outgoing) // of a fault in the keys: what it does to the ID token, so that the keys matter
 }
 
 // Faults returns every fault that the mock can commit, each once.
-func Faults() []Fault { return slices.Clone(faults) }
+func Faults() []Fault { return slices.Clone(allFaults()) }
 
 // An outgoing is an answer about to leave, in the parts that faults bend. Each
 // place fills its own.
 type outgoing struct {
-	params []param // callback: the redirect's parameters
+	issuer string
+	secret string   // the client's; "" if it has none
+	grant  *grant   // nil for metadata and keys
+	other  *persona // somebody else than who signs in
 
-	alg, kid string // id_token
-	claims   object
-	sign     func(string) []byte
-	key      key // the published one, whatever signs
+	params   []param // callback: the redirect's parameters
+	fragment bool    // callback: behind a # instead of a ?
 
-	status   int    // token, userinfo
-	members  object // token
-	document []byte // userinfo
+	header  object // of a token
+	claims  object
+	payload []byte // in place of the claims
+	sign    func(string) []byte
+	key     key // the published one, whatever signs
+	enc     key // the published one to encrypt
+	finish  []func(string) string
+
+	status   int
+	members  object // metadata, token
+	document []byte // keys, userinfo, and in place of members
 	sub      string // userinfo: whose it is
+	rewrite  []func([]byte) []byte
+	wire     wire
 }
 
-// bend applies the faults of a sign-in at one place. It is the only place that lies.
+// persona is what a lie about somebody else is made of.
+type persona struct {
+	sub, nationalID string
+	userinfo        []byte
+}
+
+// bend applies faults at one place. It is the only place that lies.
 func bend(chosen []Fault, where string, out *outgoing) {
 	for _, f := range chosen {
-		if f.Where == where {
+		switch {
+		case f.Where == where:
 			f.bend(out)
+		case where == "id_token" && f.token != nil:
+			f.token(out)
 		}
 	}
+}
+
+// body is what leaves, as far as it is JSON.
+func (o *outgoing) body() []byte {
+	text := o.document
+	if text == nil {
+		text = o.members.text()
+	}
+	for _, f := range o.rewrite {
+		text = f(text)
+	}
+	return text
 }
 
 // findFaults turns names into faults; an unknown one is an error, never ignored.
@@ -59,18 +99,37 @@ func findFaults(names []string) ([]Fault, error) {
 		if name == "" { // "none" in the form's list
 			continue
 		}
-		i := slices.IndexFunc(faults, func(f Fault) bool { return f.Name == name })
-		if i < 0 {
-			var known []string
-			for _, f := range faults {
-				known = append(known, f.Name)
-			}
-			return nil, fmt.Errorf("mockpsc: unknown fault %q; known: %s", name, strings.Join(known, ", "))
+		f, ok := faultsByName()[name]
+		if !ok {
+			return nil, fmt.Errorf("mockpsc: unknown fault %q; known: %s", name, strings.Join(faultNames(), ", "))
 		}
-		list = append(list, faults[i])
+		list = append(list, f)
 	}
 	return list, nil
 }
+
+func faultNames() []string {
+	var names []string
+	for _, f := range allFaults() {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// The words of many rows.
+const (
+	critical = "critical"
+	serious  = "serious"
+	minor    = "minor"
+
+	refuseToken    = "refuse the sign-in before asking for userinfo"
+	refuseCallback = "refuse the sign-in and redeem no code"
+	refuseUserinfo = "refuse the sign-in and use nothing of userinfo"
+	refuseAnswer   = "say that Pro Santé Connect does not answer properly and open no session"
+	refuseKeys     = "refuse the ID token, for no published key that may sign verifies it"
+	refuseMetadata = "ask for no authorization, and say that Pro Santé Connect cannot be reached"
+	refuseLogout   = "answer 400 and end no session"
+)
 
 const (
 	// otherSub belongs to a valid number of nobody.
@@ -78,113 +137,53 @@ const (
 	otherIssuer = "https://psc.invalid" + realmPath
 )
 
-const refuseToken = "refuse the sign-in before asking for userinfo"
+// Verbs of the rows. Each is what one fault does.
 
-var faults = []Fault{
-	{Name: "wrong-state", Where: "callback",
-		Summary: "the callback carries another state than the one sent",
-		Expect:  "refuse the sign-in and redeem no code", MayRestart: true,
-		bend: func(o *outgoing) { o.param("state", newHandle()) }},
-	{Name: "wrong-iss-parameter", Where: "callback",
-		Summary: "the callback names another issuer in iss",
-		Expect:  "refuse the sign-in and redeem no code",
-		bend:    func(o *outgoing) { o.param("iss", otherIssuer) }},
-	{Name: "access-denied", Where: "callback",
-		Summary: "the person cancelled: the callback carries error=access_denied and no code",
-		Expect:  "say that the sign-in was cancelled and open no session",
-		bend: func(o *outgoing) {
-			kept := slices.DeleteFunc(o.params, func(p param) bool { return p.name == "code" || p.name == "session_state" })
-			o.params = append([]param{{"error", "access_denied"}, {"error_description", "User denied access"}}, kept...)
-		}},
+// with sets a member of the claims.
+func with(name string, value any) func(*outgoing) {
+	return func(o *outgoing) { o.claims.put(name, value) }
+}
 
-	{Name: "token-500", Where: "token",
-		Summary: "the token endpoint answers 500",
-		Expect:  "say that Pro Santé Connect does not answer and open no session",
-		bend: func(o *outgoing) {
-			o.status, o.members = http.StatusInternalServerError, object{{"error", "unknown_error"}}
-		}},
-	{Name: "no-id-token", Where: "token",
-		Summary: "the token endpoint answers without an id_token",
-		Expect:  refuseToken,
-		bend:    func(o *outgoing) { o.members.del("id_token") }},
+// without removes one.
+func without(name string) func(*outgoing) { return func(o *outgoing) { o.claims.del(name) } }
 
-	{Name: "wrong-nonce", Where: "id_token",
-		Summary: "the ID token carries another nonce than the one sent",
-		Expect:  refuseToken,
-		bend:    func(o *outgoing) { o.claims.set("nonce", newHandle()) }},
-	{Name: "missing-nonce", Where: "id_token",
-		Summary: "the ID token has no nonce",
-		Expect:  refuseToken,
-		bend:    func(o *outgoing) { o.claims.del("nonce") }},
-	{Name: "wrong-issuer", Where: "id_token",
-		Summary: "the ID token was issued by another issuer",
-		Expect:  refuseToken,
-		bend:    func(o *outgoing) { o.claims.set("iss", otherIssuer) }},
-	{Name: "wrong-audience", Where: "id_token",
-		Summary: "the ID token is meant for another client",
-		Expect:  refuseToken,
-		bend:    func(o *outgoing) { o.claims.set("aud", "another-client") }},
-	{Name: "expired", Where: "id_token",
-		Summary: "the ID token expired ten minutes before it was issued",
-		Expect:  refuseToken,
-		bend: func(o *outgoing) {
-			o.claims.set("exp", o.claims.number("iat")-int64((10*time.Minute).Seconds()))
-		}},
-	{Name: "missing-exp", Where: "id_token",
-		Summary: "the ID token never expires: it has no exp",
-		Expect:  refuseToken,
-		bend:    func(o *outgoing) { o.claims.del("exp") }},
-	{Name: "weak-acr", Where: "id_token",
-		Summary: "the ID token has acr 0, weaker than eidas1",
-		Expect:  refuseToken,
-		bend:    func(o *outgoing) { o.claims.set("acr", "0") }},
-	{Name: "wrong-at-hash", Where: "id_token",
-		Summary: "the ID token's at_hash belongs to another access token",
-		Expect:  refuseToken,
-		bend:    func(o *outgoing) { o.claims.set("at_hash", newHandle()) }},
-	{Name: "duplicate-sub", Where: "id_token",
-		Summary: "the ID token has two members sub, the second another person's",
-		Expect:  refuseToken,
-		bend:    func(o *outgoing) { o.claims = append(o.claims, member{"sub", otherSub}) }},
-	{Name: "folded-sub", Where: "id_token",
-		Summary: "the ID token spells sub as Sub, which a reader that ignores case takes for the same",
-		Expect:  refuseToken,
-		bend: func(o *outgoing) {
-			for i := range o.claims {
-				if o.claims[i].name == "sub" {
-					o.claims[i].name = "Sub"
-				}
-			}
-		}},
-	{Name: "bad-signature", Where: "id_token",
-		Summary: "the ID token's signature does not fit",
-		Expect:  refuseToken,
-		bend: func(o *outgoing) {
-			sign := o.sign
-			o.sign = func(text string) []byte { sig := sign(text); sig[len(sig)/2] ^= 1; return sig }
-		}},
-	{Name: "unknown-key", Where: "id_token",
-		Summary: "the ID token is signed by a key that is not published, under that key's kid",
-		Expect:  refuseToken,
-		bend:    func(o *outgoing) { o.kid, o.sign = foreignKey().kid, foreignKey().sign }},
-	{Name: "alg-none", Where: "id_token",
-		Summary: "the ID token has alg none and an empty signature",
-		Expect:  refuseToken,
-		bend:    func(o *outgoing) { o.alg, o.sign = "none", func(string) []byte { return nil } }},
-	{Name: "hs256-public-key", Where: "id_token",
-		Summary: "the ID token has alg HS256, with the published RSA key (PEM) as the secret",
-		Expect:  refuseToken,
-		bend: func(o *outgoing) {
-			o.alg = "HS256"
-			o.sign = func(text string) []byte { return hs256(o.key.publicPEM(), text) }
-		}},
+// again adds a second one of that name.
+func again(name string, value any) func(*outgoing) {
+	return func(o *outgoing) { o.claims = append(o.claims, member{name, value}) }
+}
 
-	{Name: "other-sub", Where: "userinfo",
-		Summary: "userinfo carries another sub than the ID token",
-		Expect:  "refuse the sign-in and use nothing of userinfo",
-		bend: func(o *outgoing) {
-			o.document = bytes.Replace(o.document, []byte(`"`+o.sub+`"`), []byte(`"`+otherSub+`"`), 1)
-		}},
+// asText turns a number into a text.
+func asText(name string) func(*outgoing) {
+	return func(o *outgoing) { o.claims.set(name, fmt.Sprint(o.claims.number(name))) }
+}
+
+// later moves a time by some seconds from iat.
+func later(name string, seconds int64) func(*outgoing) {
+	return func(o *outgoing) { o.claims.put(name, o.claims.number("iat")+seconds) }
+}
+
+// renamed gives a member another name.
+func renamed(name, to string) func(*outgoing) {
+	return func(o *outgoing) {
+		if i := o.claims.index(name); i >= 0 {
+			o.claims[i].name = to
+		}
+	}
+}
+
+// saying replaces the whole payload.
+func saying(payload string) func(*outgoing) {
+	return func(o *outgoing) { o.payload = []byte(payload) }
+}
+
+// finished changes the compact token.
+func finished(f func(string) string) func(*outgoing) {
+	return func(o *outgoing) { o.finish = append(o.finish, f) }
+}
+
+// texting changes the text of an answer.
+func texting(f func([]byte) []byte) func(*outgoing) {
+	return func(o *outgoing) { o.rewrite = append(o.rewrite, f) }
 }
 
 func (o *outgoing) param(name, value string) {
@@ -195,11 +194,56 @@ func (o *outgoing) param(name, value string) {
 	}
 }
 
+func (o *outgoing) dropParam(name string) {
+	o.params = slices.DeleteFunc(o.params, func(p param) bool { return p.name == name })
+}
+
+// put sets a member, or adds it.
+func (o *object) put(name string, value any) {
+	if o.index(name) < 0 {
+		*o = append(*o, member{name, value})
+		return
+	}
+	o.set(name, value)
+}
+
 func (o object) number(name string) int64 {
-	for _, m := range o {
-		if n, ok := m.value.(int64); ok && m.name == name {
-			return n
-		}
+	if i := o.index(name); i >= 0 {
+		n, _ := o[i].value.(int64)
+		return n
 	}
 	return 0
 }
+
+func (o object) words(name string) string {
+	if i := o.index(name); i >= 0 {
+		text, _ := o[i].value.(string)
+		return text
+	}
+	return ""
+}
+
+// editDocument changes a JSON document member by member.
+func editDocument(f func(*object)) func(*outgoing) {
+	return func(o *outgoing) {
+		doc := membersOf(o.document)
+		f(&doc)
+		o.document = doc.text()
+	}
+}
+
+// upper is a URL with its host in capitals.
+func upper(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return strings.ToUpper(address)
+	}
+	u.Host = strings.ToUpper(u.Host)
+	if u.Host == strings.ToLower(u.Host) { // an address of digits has no capitals
+		u.Scheme = strings.ToUpper(u.Scheme)
+		return u.Scheme + strings.TrimPrefix(u.String(), strings.ToLower(u.Scheme))
+	}
+	return u.String()
+}
+
+func raw(text string) json.RawMessage { return json.RawMessage(text) }

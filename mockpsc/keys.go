@@ -39,8 +39,10 @@ type key struct {
 	kid     string
 }
 
-func newKey() key {
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
+func newKey() key { return newKeyOf(2048) }
+
+func newKeyOf(bits int) key {
+	private, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
 		panic("mockpsc: making an RSA key: " + err.Error())
 	}
@@ -80,5 +82,7 @@ func hs256(secret []byte, text string) []byte {
 
 // certs publishes the keys; see RotateKeys.
 func (s *Server) certs(a *answer, r *http.Request) {
-	a.json(http.StatusOK, s.publishedKeys())
+	out := &outgoing{status: http.StatusOK, document: s.publishedKeys()}
+	bend(s.keyLies(r), "keys", out)
+	a.send(r, out)
 }

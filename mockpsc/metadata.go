@@ -31,6 +31,8 @@ func (s *Server) metadata(a *answer, r *http.Request) {
 	if strings.HasSuffix(r.URL.Path, "/openid-configuration") {
 		doc = strings.Replace(doc, "{wallet}/auth", "{issuer}/protocol/openid-connect/auth", 1)
 	}
-	doc = strings.NewReplacer("{issuer}", s.issuer(r), "{wallet}", s.wallet(r)).Replace(doc)
-	a.json(http.StatusOK, []byte(doc))
+	doc = strings.NewReplacer("{issuer}", s.issuer(r), "{wallet}/auth", s.wallet(r)+"/auth"+liesOf(r).suffix).Replace(doc)
+	out := &outgoing{issuer: s.issuer(r), status: http.StatusOK, document: []byte(doc)}
+	bend(liesOf(r).faults, "metadata", out)
+	a.send(r, out)
 }

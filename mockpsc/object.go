@@ -33,7 +33,13 @@ func (o *object) del(name string) {
 	*o = slices.DeleteFunc(*o, func(m member) bool { return m.name == name })
 }
 
-func (o object) text() []byte {
+func (o object) text() []byte { return o.write(":") }
+
+// oddText has blanks around the colons, but for the first member: Keycloak writes
+// the headers of its tokens so.
+func (o object) oddText() []byte { return o.write(" : ") }
+
+func (o object) write(colon string) []byte {
 	var b bytes.Buffer
 	b.Grow(1 << 10) // what a token takes
 	enc := json.NewEncoder(&b)
@@ -43,7 +49,16 @@ func (o object) text() []byte {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		b.WriteString(`"` + m.name + `":`) // written as it is: see member
+		b.WriteString(`"` + m.name + `"`) // written as it is: see member
+		if i == 0 {
+			b.WriteByte(':')
+		} else {
+			b.WriteString(colon)
+		}
+		if text, ok := m.value.(json.RawMessage); ok { // as it is, which may be no JSON at all
+			b.Write(text)
+			continue
+		}
 		if err := enc.Encode(m.value); err != nil {
 			panic("mockpsc: writing JSON: " + err.Error()) // only strings, numbers and booleans come here
 		}

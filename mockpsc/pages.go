@@ -85,7 +85,6 @@ type view struct {
 	Bare       bool   // this page is in that panel
 	Apart      bool   // the phone's pages are all there is
 	People     []personView
-	Faults     []Fault
 	who        *whoCache
 
 	Rule    template.HTML // for the developer

@@ -27,7 +27,8 @@ type issued struct {
 // 9700, section 4.14.2); sub, sid, auth_time and nonce stay as they were at the
 // sign-in. The words are Keycloak's.
 //
-// A sign-in's faults do not come back here: they hit that sign-in only.
+// A sign-in's faults do not come back here: they hit that sign-in only. Those of
+// an address do.
 func (s *Server) refresh(a *answer, r *http.Request, client *Client, form url.Values) {
 	token := form.Get("refresh_token")
 	if token == "" {
@@ -41,7 +42,7 @@ func (s *Server) refresh(a *answer, r *http.Request, client *Client, form url.Va
 		a.refuse(http.StatusBadRequest, ref)
 		return
 	}
-	s.issueTokens(a, g, nil, "Token is not active")
+	s.issueTokens(a, r, g, liesOf(r).faults, "Token is not active")
 }
 
 // spendRefreshToken returns the grant that a refresh token goes on with. Called

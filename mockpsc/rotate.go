@@ -79,6 +79,12 @@ func (s *Server) signing() key {
 	return s.keys.current.signing
 }
 
+func (s *Server) keysInUse() keyPair {
+	s.keys.mu.Lock()
+	defer s.keys.mu.Unlock()
+	return s.keys.pair()
+}
+
 // keysOf returns the keys in use and those former ones that are wanted, the latest first.
 func (s *Server) keysOf(want func(formerKeys) bool) []keyPair {
 	s.keys.mu.Lock()

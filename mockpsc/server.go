@@ -145,7 +145,8 @@ type Server struct {
 	refreshes map[string]issued   // by the refresh token's jti, those already spent too
 	requests  []*Request
 	lastSweep time.Time
-	drill     string // under way; see Drill
+	drill     string                   // under way; see Drill
+	armed     struct{ faults []Fault } // of the keys, for whoever reads them next
 
 	cibaRequests []*cibaRequest // oldest first
 
@@ -172,6 +173,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if problem := s.checkHost(r); problem != "" {
 		a.fail(http.StatusInternalServerError, "issuer_not_configured", problem)
+		return
+	}
+	r, err := lying(r)
+	if err != nil {
+		a.fail(http.StatusNotFound, "not_found", err.Error())
 		return
 	}
 	if s.misplaced(a, r) {

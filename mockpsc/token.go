@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -42,6 +41,7 @@ type grant struct {
 // newGrant begins what a client is given of a session. Called with s.mu held.
 func (s *Server) newGrant(at *attempt, ses *session, code string) *grant {
 	who := ses.person.now
+	s.armed.faults = nil
 	g := &grant{
 		code:        code,
 		issued:      s.now(),
@@ -94,12 +94,12 @@ func (s *Server) token(a *answer, r *http.Request) {
 		return
 	}
 	g.thumbprint = client.boundTo(r)
-	s.issueTokens(a, g, g.faults, "Code not valid") // if the code comes again while we sign
+	s.issueTokens(a, r, g, g.faults, "Code not valid") // if the code comes again while we sign
 }
 
 // issueTokens makes the three tokens of a grant and answers with them. If they
 // were taken back while they were being signed, late is what is said instead.
-func (s *Server) issueTokens(a *answer, g *grant, faults []Fault, late string) {
+func (s *Server) issueTokens(a *answer, r *http.Request, g *grant, faults []Fault, late string) {
 	now := s.now()
 	accessToken := s.accessToken(g, now)
 	idToken := s.idToken(g, now, accessToken, faults)
@@ -125,7 +125,7 @@ func (s *Server) issueTokens(a *answer, g *grant, faults []Fault, late string) {
 	s.refreshes[jti] = issued{g, refreshExpires}
 	s.mu.Unlock()
 
-	out := &outgoing{status: http.StatusOK, members: object{
+	out := &outgoing{issuer: g.issuer, secret: g.client.Secret, grant: g, status: http.StatusOK, members: object{
 		{"access_token", accessToken},
 		{"expires_in", int(g.lives.AccessToken.Seconds())},
 		{"refresh_expires_in", int(refreshExpires.Sub(now).Seconds())},
@@ -137,7 +137,7 @@ func (s *Server) issueTokens(a *answer, g *grant, faults []Fault, late string) {
 		{"scope", g.scope},
 	}}
 	bend(faults, "token", out)
-	a.json(out.status, out.members.text())
+	a.send(r, out)
 }
 
 // clientForm reads the form of a request by an application and proves which one
@@ -289,10 +289,15 @@ func (s *Server) idToken(g *grant, now time.Time, accessToken string, faults []F
 		claims.del("authMode")
 	}
 	g.dropNonce(&claims)
-	k := s.signing()
-	out := &outgoing{alg: "RS256", kid: k.kid, claims: claims, sign: k.sign, key: k}
+	keys := s.keysInUse()
+	k := keys.signing
+	out := &outgoing{
+		issuer: g.issuer, secret: g.client.Secret, grant: g, other: s.somebodyElse(g),
+		header: tokenHeader("RS256", "JWT", k.kid), claims: claims, sign: k.sign, key: k, enc: keys.encryption,
+	}
 	bend(faults, "id_token", out)
-	return compactJWS(out.alg, out.kid, out.claims, out.sign)
+	s.armKeys(g, faults)
+	return out.compact()
 }
 
 // accessToken is of the same family. It has no aud.
@@ -353,21 +358,28 @@ func (s *Server) refreshToken(g *grant, jti string, now, expires time.Time) stri
 // compactJWS signs claims in the compact form (RFC 7515, section 7.1), under a
 // header with Keycloak's odd spaces.
 func compactJWS(alg, kid string, claims object, sign func(string) []byte) string {
-	return compactTyped("JWT", alg, kid, claims, sign)
+	return (&outgoing{header: tokenHeader(alg, "JWT", kid), claims: claims, sign: sign}).compact()
 }
 
-func compactTyped(typ, alg, kid string, claims object, sign func(string) []byte) string {
-	quotedKid, err := json.Marshal(kid)
-	if err != nil {
-		panic(err) // a string always marshals
+func tokenHeader(alg, typ, kid string) object {
+	return object{{"alg", alg}, {"typ", typ}, {"kid", kid}}
+}
+
+// compact writes a token as it leaves.
+func (o *outgoing) compact() string {
+	header, payload := o.header.oddText(), o.payload
+	if payload == nil {
+		payload = o.claims.text()
 	}
-	header := `{"alg":"` + alg + `","typ" : "` + typ + `","kid" : ` + string(quotedKid) + `}`
-	payload := claims.text()
 	text := make([]byte, 0, 4*(len(header)+len(payload)+256)/3+8) // room for an RSA signature of 256 bytes
-	text = base64.RawURLEncoding.AppendEncode(text, []byte(header))
+	text = base64.RawURLEncoding.AppendEncode(text, header)
 	text = append(text, '.')
 	text = base64.RawURLEncoding.AppendEncode(text, payload)
-	signature := sign(string(text))
+	signature := o.sign(string(text))
 	text = append(text, '.')
-	return string(base64.RawURLEncoding.AppendEncode(text, signature))
+	token := string(base64.RawURLEncoding.AppendEncode(text, signature))
+	for _, f := range o.finish {
+		token = f(token)
+	}
+	return token
 }

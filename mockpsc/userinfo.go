@@ -52,7 +52,7 @@ func (s *Server) userinfo(a *answer, r *http.Request) {
 		a.refuse(http.StatusUnauthorized, ref)
 		return
 	}
-	out := &outgoing{status: http.StatusOK, document: s.document(g), sub: g.sub}
+	out := &outgoing{issuer: g.issuer, grant: g, status: http.StatusOK, document: s.document(g), sub: g.sub, other: s.somebodyElse(g)}
 	bend(g.faults, "userinfo", out)
-	a.json(out.status, out.document)
+	a.send(r, out)
 }

@@ -144,6 +144,14 @@ var words = map[string][2]string{
 	"door_persona": {"Aucun personnage du simulateur ne s'appelle « {x} ».", "No persona of the simulator is called “{x}”."},
 	"door_fault":   {"Aucune panne du simulateur ne s'appelle « {x} ».", "No fault of the simulator is called “{x}”."},
 
+	// Where a fault strikes
+	"where_callback":     {"Retour à l'application", "Return to the application"},
+	"where_token":        {"Réponse du point d'échange (token)", "Token answer"},
+	"where_id_token":     {"ID token", "ID token"},
+	"where_keys":         {"Clés publiées", "Published keys"},
+	"where_userinfo":     {"Userinfo", "Userinfo"},
+	"where_logout_token": {"Annonce de la fin de session (logout token)", "Logout token"},
+
 	// A3
 	"wait":       {"Validez sur votre téléphone", "Confirm on your phone"},
 	"wait_sent":  {"Nous avons envoyé une notification au téléphone de l'e-CPS **{identifiant}**.", "We have sent a notification to the phone of the e-CPS **{identifiant}**."},

@@ -1,0 +1,25 @@
+package mockpsc
+
+// A faultGroup is a part of the list of faults beside the sign-in page.
+type faultGroup struct {
+	Key    string // of its name
+	Faults []Fault
+}
+
+// FaultGroups are the faults that a sign-in can have, by where they strike. Those
+// of the metadata strike before: they need an address.
+func (v *view) FaultGroups() []faultGroup {
+	var list []faultGroup
+	for _, f := range allFaults() {
+		if f.Where == "metadata" {
+			continue
+		}
+		key := "where_" + f.Where
+		if n := len(list); n == 0 || list[n-1].Key != key {
+			list = append(list, faultGroup{Key: key})
+		}
+		last := &list[len(list)-1]
+		last.Faults = append(last.Faults, f)
+	}
+	return list
+}
