@@ -304,8 +304,8 @@ func (s *Server) complete(a *answer, r *http.Request, at *attempt, p *person, mo
 // Called with s.mu held.
 func (s *Server) issueCode(at *attempt, ses *session, faults []Fault) string {
 	clientUUID := sha256.Sum256([]byte(at.client.ID))
+	code := newUUID() + "." + ses.sid + "." + formatUUID(clientUUID[:16])
 	g := &grant{
-		code:        newUUID() + "." + ses.sid + "." + formatUUID(clientUUID[:16]),
 		issued:      s.now(),
 		client:      at.client,
 		issuer:      at.issuer,
@@ -319,9 +319,9 @@ func (s *Server) issueCode(at *attempt, ses *session, faults []Fault) string {
 		mode:        ses.mode,
 		faults:      faults,
 	}
-	s.grants[g.code] = g
+	s.grants[digest(code)] = g
 	out := &outgoing{params: []param{
-		{"state", at.state}, {"session_state", ses.sid}, {"code", g.code}, {"iss", at.issuer},
+		{"state", at.state}, {"session_state", ses.sid}, {"code", code}, {"iss", at.issuer},
 	}}
 	bend(faults, "callback", out)
 	return at.back(out.params)

@@ -20,14 +20,14 @@ const (
 type party struct {
 	client *Client
 	issuer string
-	sub    string // as the application knows the person
+	who    *situation // as the application knows the person
 }
 
 // joins notes that an application has tokens of the session. Called with
 // Server.mu held.
 func (ses *session) joins(g *grant) {
 	ses.leaves(g.client)
-	ses.parties = append(ses.parties, party{g.client, g.issuer, g.who.sub()})
+	ses.parties = append(ses.parties, party{g.client, g.issuer, g.who})
 }
 
 // leaves is the contrary of joins.
@@ -93,7 +93,7 @@ func (s *Server) logoutToken(p party, sid string, now time.Time) string {
 		{"jti", newUUID()},
 		{"iss", p.issuer},
 		{"aud", p.client.ID},
-		{"sub", p.sub},
+		{"sub", p.who.sub()},
 		{"typ", "Logout"},
 		{"sid", sid},
 		{"events", map[string]struct{}{logoutEvent: {}}},

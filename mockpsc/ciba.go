@@ -187,11 +187,10 @@ func (s *Server) poll(client *Client, id string) (g *grant, code, text string) {
 	}
 	s.sessions[ses.sid] = ses
 	g = &grant{
-		code: newHandle(), spent: true, // nobody ever sees it
-		issued: now, client: client, issuer: q.issuer, scope: q.scope,
+		spent: true, issued: now, client: client, issuer: q.issuer, scope: q.scope,
 		session: ses, authTime: now, who: q.ticket.who.now, mode: q.channel,
 	}
-	s.grants[g.code] = g
+	s.grants[newHandle()] = g // there is no code
 	return g, "", ""
 }
 

@@ -13,7 +13,6 @@ import (
 
 // A grant is what an authorization code stands for. Guarded by Server.mu.
 type grant struct {
-	code        string
 	issued      time.Time
 	client      *Client
 	issuer      string
@@ -174,7 +173,7 @@ func (s *Server) authenticate(a *answer, r *http.Request, form url.Values) *Clie
 func (s *Server) redeem(client *Client, form url.Values) (*grant, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := s.grants[form.Get("code")]
+	g := s.grants[digest(form.Get("code"))]
 	if g == nil {
 		return nil, "Code not valid"
 	}
