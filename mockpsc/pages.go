@@ -81,7 +81,6 @@ type view struct {
 	Panel      bool
 	People     []personView
 	Faults     []Fault
-	who        *whoCache
 
 	Rule    template.HTML // for the developer
 	Confirm string
@@ -201,7 +200,7 @@ func (a *answer) page(status int, v *view) {
 	b := pageBuffers.Get().(*bytes.Buffer)
 	defer pageBuffers.Put(b)
 	b.Reset()
-	if err := pageSet().ExecuteTemplate(b, "layout", v); err != nil {
+	if err := a.server.write(b, v); err != nil {
 		panic("mockpsc: page " + v.Page + ": " + err.Error()) // a fault of the embedded template
 	}
 	// Chromium applies form-action to the redirects after a form's post as well:
@@ -220,6 +219,13 @@ func (a *answer) page(status int, v *view) {
 	h.Set("X-Frame-Options", "DENY")
 	a.WriteHeader(status)
 	a.Write(b.Bytes())
+}
+
+func (s *Server) write(b *bytes.Buffer, v *view) error {
+	if v.Page == "signin" {
+		return s.written.write(b, v)
+	}
+	return pageSet().ExecuteTemplate(b, "layout", v)
 }
 
 // refusePage shows why a request is refused, received beside declared.
@@ -327,6 +333,16 @@ func qrCode(address, name string) template.HTML {
 }
 
 // Templates call the methods below.
+
+// States are the keys of what does not work.
+func (p personView) States() (keys []string) {
+	for _, key := range []string{p.ECPSState, p.CardState} {
+		if key != "" {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
 
 func (v *view) Style() template.CSS { return template.CSS(pageStyle) }
 func (v *view) Script() template.JS { return template.JS(pageScript) }

@@ -102,7 +102,8 @@ type Server struct {
 	err  error       // what Check found
 	docs []*document // the people, in order
 	keys keyring
-	who  whoCache
+
+	written writtenPages
 
 	telling telling
 
