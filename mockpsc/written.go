@@ -25,7 +25,7 @@ type writtenKey struct{ lang, means, service, identifier string }
 
 type writtenPage struct {
 	view  view
-	parts [][]byte // text, hole, text …
+	parts []string // text, hole, text …
 }
 
 // What stands in the holes while a page is written. No text contains it, and no
@@ -56,7 +56,7 @@ func (w *writtenPages) write(b *bytes.Buffer, v *view) error {
 		if err := pageSet().ExecuteTemplate(&text, "layout", &same); err != nil {
 			return err
 		}
-		known = &writtenPage{same, splitAt(holes, text.Bytes())}
+		known = &writtenPage{same, splitAt(holes, text.String())}
 		w.mu.Lock()
 		if w.last == nil || len(w.last) >= maxWritten {
 			w.last = map[writtenKey]*writtenPage{}
@@ -65,7 +65,7 @@ func (w *writtenPages) write(b *bytes.Buffer, v *view) error {
 		w.mu.Unlock()
 	}
 	for _, part := range known.parts {
-		switch string(part) {
+		switch part {
 		case attemptHole:
 			b.WriteString(v.Attempt)
 		case ticketHole:
@@ -73,16 +73,16 @@ func (w *writtenPages) write(b *bytes.Buffer, v *view) error {
 		case qrHole:
 			b.WriteString(string(v.QR))
 		default:
-			b.Write(part)
+			b.WriteString(part)
 		}
 	}
 	return nil
 }
 
 // splitAt cuts a text before and behind each match.
-func splitAt(pattern *regexp.Regexp, text []byte) (parts [][]byte) {
+func splitAt(pattern *regexp.Regexp, text string) (parts []string) {
 	done := 0
-	for _, at := range pattern.FindAllIndex(text, -1) {
+	for _, at := range pattern.FindAllStringIndex(text, -1) {
 		parts = append(parts, text[done:at[0]], text[at[0]:at[1]])
 		done = at[1]
 	}

@@ -34,7 +34,7 @@ func (t *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.conn, t.r, t.w = conn, bufio.NewReader(conn), bufio.NewWriter(conn)
+	t.conn, t.r, t.w = conn, bufio.NewReaderSize(conn, 64<<10), bufio.NewWriter(conn)
 	return t.ask(req)
 }
 
