@@ -130,7 +130,8 @@ type Server struct {
 	err  error       // what Check found
 	docs []*document // the people, in order
 	keys keyring
-	who  whoCache
+
+	written writtenPages
 
 	telling telling
 
@@ -140,7 +141,7 @@ type Server struct {
 	endings   map[string]ending   // those that are over
 	tickets   map[string]*attempt // attempts, by what the phone was shown
 	sessions  map[string]*session // SSO sessions, by sid
-	grants    map[string]*grant   // by authorization code
+	grants    map[string]*grant   // by the digest of the authorization code
 	access    map[string]issued   // by the digest of the access token
 	refreshes map[string]issued   // by the refresh token's jti, those already spent too
 	requests  []*Request

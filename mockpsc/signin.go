@@ -42,7 +42,7 @@ func (s *Server) signInPage(a *answer, r *http.Request, at *attempt, n notice) {
 	s.mu.Unlock()
 
 	v.Panel = !s.HidePersonas
-	v.Faults, v.who = faults, &s.who
+	v.Faults = faults
 	status := http.StatusOK
 	if n.Key != "" {
 		status = http.StatusBadRequest
