@@ -105,7 +105,8 @@ type tab struct {
 	t   *testing.T
 	ctx context.Context
 
-	seen string // the document that was inspected last
+	seen    string // the document that was inspected last
+	passing bool   // on the way to a page; what lies there is looked at elsewhere
 
 	mu        sync.Mutex
 	heard     []string

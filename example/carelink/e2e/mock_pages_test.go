@@ -168,7 +168,7 @@ var mockPages = []mockPage{
 	{story: "phone, deactivated meanwhile", h1: over, shows: "Cette e-CPS a été désactivée. Contactez votre ordre ou votre employeur.", walk: func(v *visitor) {
 		v.scanAs("Dr Victor LAMBERT pédiatre")
 		v.change("dr-lambert", "struck-off")
-		v.reloadPost()
+		v.open(v.ticket)
 	}},
 	{story: "phone, request", h1: "Connexion demandée", shows: "demande à vous identifier.", walk: func(v *visitor) { v.scanAs(dupont.name + " " + dupont.profession) }},
 	{story: "phone, refused at the number", h1: over, shows: "Connexion refusée. Rien n'a été transmis à agenda.", walk: func(v *visitor) {
@@ -324,15 +324,18 @@ func TestMockPages(t *testing.T) {
 				t.Run(m.story, func(t *testing.T) {
 					v.begin(t)
 					m.walk(v)
+					v.arrived()
 					v.heading(m.h1)
 					if m.fault != "" {
 						v.faulty(m.fault, m.field)
 					} else {
 						v.see(m.shows)
 					}
-					v.room(v.b.settings.width, v.b.settings.height, 32)
+					v.room(1280, 900, 32)
+					v.inspect()
 					v.room(320, 640, 16)
-					v.room(v.b.settings.width, v.b.settings.height, 16)
+					v.inspect()
+					v.room(1280, 900, 16)
 					if controls, _ := ask[string](v.tab, `return stops().map(name).join()`); !toured[controls] {
 						toured[controls] = true
 						v.tour()
@@ -379,6 +382,7 @@ func newVisitor(t *testing.T, lang string) *visitor {
 // begin starts a story as if nothing had been before, on account of a test.
 func (v *visitor) begin(t *testing.T) {
 	v.t, v.b.t = t, t
+	v.passing = true
 	v.ahead.Store(0)
 	v.serve(v.plain)
 	v.plain.Reset()
@@ -392,6 +396,9 @@ func (v *visitor) begin(t *testing.T) {
 		}
 	}
 }
+
+// arrived ends the way to a page; from here on pages are looked at.
+func (v *visitor) arrived() { v.passing, v.seen = false, "the way" }
 
 func (v *visitor) cookies() []*network.Cookie {
 	v.t.Helper()
@@ -413,10 +420,9 @@ func (v *visitor) end() {
 	v.mu.Unlock()
 }
 
-// room looks at the page again, in a window of that size with text of that size.
+// room gives the page a window of that size with text of that size.
 func (v *visitor) room(width, height, text int64) {
 	v.t.Helper()
-	before := v.b.settings
 	v.b.settings.width, v.b.settings.height = width, height
 	v.do(chromedp.EmulateViewport(width, height))
 	if _, err := chromedp.Call(v.ctx, page.SetFontSizes, page.SetFontSizesParams{FontSizes: &page.FontSizes{Standard: text}}); err != nil {
@@ -426,9 +432,7 @@ func (v *visitor) room(width, height, text int64) {
 		there, err := ask[bool](v.tab, `return innerWidth + ' ' + getComputedStyle(document.documentElement).fontSize === `+quote(fmt.Sprintf("%d %dpx", width, text)))
 		return err == nil && there
 	})
-	v.seen = "another room"
-	v.inspect()
-	v.b.settings = before
+	v.seen = "another room" // so that it is looked at again
 }
 
 // say is a text in the visitor's language.
@@ -564,9 +568,6 @@ func (v *visitor) notified() {
 }
 
 func (v *visitor) atCode() { v.t.Helper(); v.notified(); v.click("Oui, c'est le même") }
-
-// reloadPost looks at the telephone again without sending the form again.
-func (v *visitor) reloadPost() { v.t.Helper(); v.open(v.ticket) }
 
 // ask has the application ask for somebody without a browser.
 func (v *visitor) ask(channel, nationalID string) {

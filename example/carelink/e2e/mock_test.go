@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -16,9 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
-	"time"
 )
 
 const (
@@ -28,17 +24,7 @@ const (
 
 // mockProgram builds the command mockpsc, once for all tests.
 var mockProgram = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(buildDir, "mockpsc")
-	args := []string{"build", "-o", path}
-	if raceDetector {
-		args = append(args, "-race")
-	}
-	build := exec.Command("go", append(args, ".")...)
-	build.Dir = filepath.Join("..", "..", "..", "cmd", "mockpsc")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
+	return build("mockpsc", filepath.Join("..", "..", "..", "cmd", "mockpsc"))
 })
 
 // runMock runs the command mockpsc until the test ends, with one application
@@ -53,24 +39,7 @@ func runMock(t *testing.T, flags ...string) *carelink {
 	app := newAgenda(t)
 	declared := agendaID + ":" + agendaSecret + ":" + app.url + "/callback," + app.url + "/bye"
 	cmd := exec.Command(path, append([]string{"-addr", "127.0.0.1:0", "-client", declared}, flags...)...)
-	var log bytes.Buffer
-	cmd.Stderr = &log
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		last := time.AfterFunc(patience, func() { cmd.Process.Kill() })
-		defer last.Stop()
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("mockpsc stopped with: %v\n%s", err, log.String())
-		}
-	})
-	terminal := bufio.NewReader(out)
+	terminal, log := launch(t, cmd)
 	line, err := terminal.ReadString('\n')
 	m := mockLine.FindStringSubmatch(line)
 	if m == nil {

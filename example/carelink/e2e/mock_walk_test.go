@@ -259,3 +259,13 @@ func TestMockReducedMotion(t *testing.T) {
 	}
 	p.until("everything to stand still", func() bool { return moves() == "" })
 }
+
+// The incidents, as the command begins with them.
+func TestMockDrills(t *testing.T) {
+	t.Parallel()
+	for drill, h1 := range map[string]string{"outage": "Service momentanément indisponible", "maintenance": "Maintenance"} {
+		p := runMock(t, "-drill", drill).newBrowser(t).first
+		p.open("/login")
+		p.atMock(h1)
+	}
+}
