@@ -1,6 +1,7 @@
 package mockpsc
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -50,16 +51,23 @@ func (a *answer) json(status int, body []byte) {
 	a.Write(body)
 }
 
-// fail answers with an error in the shape of Keycloak's.
+// fail answers with an error in the shape of Keycloak's, whose description is
+// the rule itself.
 func (a *answer) fail(status int, code, description string) {
+	a.refuse(status, &refusal{code: code, rule: description})
+}
+
+// refuse answers with an error in Keycloak's words, which often tell little; the
+// header names the rule.
+func (a *answer) refuse(status int, ref *refusal) {
 	body, err := json.Marshal(struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description,omitempty"`
-	}{code, description})
+	}{ref.code, cmp.Or(ref.words, ref.rule)})
 	if err != nil {
 		panic(err) // two strings always marshal
 	}
-	a.explain(description)
+	a.explain(ref.rule)
 	a.json(status, body)
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"math/big"
 	"net/http"
 	"net/url"
@@ -25,12 +26,14 @@ type attempt struct {
 
 	client      *Client
 	issuer      string
-	base        string
+	omitIss     bool
+	base        string // of the pages
 	redirectURI string
 	state       string
 	nonce       string
 	scope       string
-	challenge   string // PKCE, S256; "" if the client sent none
+	challenge   string // PKCE; "" if the client sent none
+	plain       bool   // the challenge is the verifier itself (lenient)
 	hint        string // login_hint
 	lang        string // ui_locales, if it names a language we have
 
@@ -48,28 +51,49 @@ type session struct {
 	confirm  string // in the form that asks whether to sign out, so that no other site can post it
 	person   *person
 	mode     authMode
-	authTime time.Time
+	started  time.Time
+	authTime time.Time // of the latest proof
 	used     time.Time
+	longest  time.Duration // from started
+	idle     time.Duration // from used
 	ended    bool
 	parties  []party // whom its end concerns
 }
 
 func (ses *session) alive(now time.Time) bool {
-	return ses.open(now) && now.Sub(ses.used) < ssoIdle
+	return ses.open(now) && now.Sub(ses.used) < ses.idle
+}
+
+// ends is when the session is over, whatever happens in it: as at Keycloak, a
+// later proof of who somebody is does not begin it anew. (Inferred.)
+func (ses *session) ends() time.Time { return ses.started.Add(ses.longest) }
+
+// newSession begins a session. Called with s.mu held.
+func (s *Server) newSession(p *person, mode authMode) *session {
+	now := s.now()
+	ses := &session{
+		sid: newUUID(), secret: newHandle(), confirm: newHandle(),
+		person: p, mode: mode, started: now, authTime: now, used: now,
+	}
+	ses.longest, ses.idle = s.sessionLifetimes()
+	s.sessions[ses.sid] = ses
+	return ses
 }
 
 // open is alive but for the idle time, which tokens count for themselves.
 func (ses *session) open(now time.Time) bool {
-	return !ses.ended && now.Sub(ses.authTime) < ssoMax && ses.person.means(ses.mode).State != "revoked"
+	return !ses.ended && now.Before(ses.ends()) && ses.person.means(ses.mode).State != "revoked"
 }
 
-// A refusal says why an authorization request is refused. With a code it goes
-// back to the redirect URI; without one the developer reads it here.
+// A refusal says why a request is refused. Of an authorization request it goes
+// back to the redirect URI if it has a code; without one the developer reads it
+// here.
 type refusal struct {
-	code string // RFC 6749, section 4.1.2.1; "" means a page
-	rule string // in English, for programs
-	key  string // of the page's text
-	args []string
+	code  string // RFC 6749, sections 4.1.2.1 and 5.2; "" means a page
+	rule  string // in English, for programs
+	words string // Keycloak's, in JSON; "" means that they are the rule
+	key   string // of the page's text
+	args  []string
 }
 
 // authorize answers the authorization request (OpenID Connect Core, section 3.1.2).
@@ -89,29 +113,36 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 		a.belongsTo(client)
 	}
 	if ref == nil {
-		ref = checkLesson(r.Form)
+		ref = s.checkLesson(r.Form)
 	}
 	if ref != nil {
 		s.refusePage(a, r, client, *ref)
 		return
 	}
+	issuer := own(s.issuer(r))
 	at := &attempt{
 		id:          newHandle(),
 		started:     s.now(),
 		client:      client,
-		issuer:      s.issuer(r),
-		base:        s.base(r),
-		redirectURI: r.Form.Get("redirect_uri"),
-		state:       r.Form.Get("state"),
-		nonce:       r.Form.Get("nonce"),
+		issuer:      issuer,
+		base:        own(s.wallet(r)),
+		omitIss:     s.Assume.OmitIss,
+		redirectURI: own(r.Form.Get("redirect_uri")),
+		state:       strings.Clone(r.Form.Get("state")),
+		nonce:       strings.Clone(r.Form.Get("nonce")),
 		scope:       "openid scope_all",
-		challenge:   r.Form.Get("code_challenge"),
-		hint:        r.Form.Get("login_hint"),
+		challenge:   strings.Clone(r.Form.Get("code_challenge")),
+		plain:       r.Form.Get("code_challenge_method") != "S256",
+		hint:        strings.Clone(r.Form.Get("login_hint")),
 		lang:        language(r.Form.Get("ui_locales")),
 	}
-	if ref := checkRequest(r.Form); ref != nil {
+	if ref := s.checkRequest(r.Form); ref != nil {
 		a.explain(ref.rule)
 		a.redirect(at.refuse(ref.code, ref.rule))
+		return
+	}
+	if s.cookielessPost(r, "browser") {
+		a.redirect(r.URL.Path + "?" + r.Form.Encode())
 		return
 	}
 	if s.zeroTouch(a, r, at) {
@@ -148,11 +179,7 @@ func (s *Server) checkReturn(form url.Values) (*Client, *refusal) {
 	id, uri := form.Get("client_id"), form.Get("redirect_uri")
 	client := s.client(id)
 	if client == nil {
-		var known []string
-		for _, c := range s.clients() {
-			known = append(known, c.ID)
-		}
-		list := strings.Join(known, ", ")
+		list := s.clientIDs()
 		return nil, &refusal{rule: fmt.Sprintf("client_id %q is unknown; declared: %s", id, list), key: "a8_client", args: []string{"x", id, "liste", list}}
 	}
 	if uri == "" || !client.allows(client.RedirectURIs, uri) {
@@ -164,23 +191,27 @@ func (s *Server) checkReturn(form url.Values) (*Client, *refusal) {
 
 // checkLesson refuses on a page what a redirect would hide: those who forget
 // state, nonce or acr_values also forget to show the errors that come back.
-func checkLesson(form url.Values) *refusal {
+func (s *Server) checkLesson(form url.Values) *refusal {
+	var list []refusal
 	for _, name := range []string{"state", "nonce"} {
 		if form.Get(name) == "" {
-			return &refusal{rule: name + " is required and missing", key: "a8_missing", args: []string{"x", name}}
+			list = append(list, refusal{rule: name + " is required and missing", key: "a8_missing", args: []string{"x", name}})
 		}
 	}
 	if acr := form.Get("acr_values"); acr != "eidas1" {
-		return &refusal{rule: fmt.Sprintf("acr_values=eidas1 is required; received %q", acr), key: "a8_acr", args: []string{"x", orDash(acr)}}
+		list = append(list, refusal{rule: fmt.Sprintf("acr_values=eidas1 is required; received %q", acr), key: "a8_acr", args: []string{"x", orDash(acr)}})
 	}
-	return nil
+	return s.strictly(list)
 }
 
 // checkRequest finds what the client hears about at its redirect URI.
-func checkRequest(form url.Values) *refusal {
+func (s *Server) checkRequest(form url.Values) *refusal {
 	refuse := func(code, format string, args ...any) *refusal {
 		return &refusal{code: code, rule: fmt.Sprintf(format, args...)}
 	}
+	var list []refusal // what lenience lets pass
+	mind := func(code, format string, args ...any) { list = append(list, *refuse(code, format, args...)) }
+
 	switch rt := form.Get("response_type"); {
 	case rt == "":
 		return refuse("invalid_request", "response_type is missing; only code is used")
@@ -191,43 +222,48 @@ func checkRequest(form url.Values) *refusal {
 	scope := strings.Fields(form.Get("scope"))
 	slices.Sort(scope)
 	if !slices.Equal(scope, []string{"openid", "scope_all"}) {
-		return refuse("invalid_scope", "scope must be 'openid scope_all'; received %q", form.Get("scope"))
+		mind("invalid_scope", "scope must be 'openid scope_all'; received %q", form.Get("scope"))
 	}
 	if form.Has("request") {
-		return refuse("request_not_supported", "request objects are not used at PSC")
+		mind("request_not_supported", "request objects are not used at PSC")
 	}
 	if form.Has("request_uri") {
-		return refuse("request_uri_not_supported", "request objects are not used at PSC")
+		mind("request_uri_not_supported", "request objects are not used at PSC")
 	}
 	if m := form.Get("response_mode"); m != "" && m != "query" {
-		return refuse("invalid_request", "only response_mode=query is answered; received %q", m)
+		mind("invalid_request", "only response_mode=query is answered; received %q", m)
 	}
 	prompt := strings.Fields(form.Get("prompt"))
 	for _, p := range prompt {
 		if !slices.Contains([]string{"none", "login", "consent", "select_account"}, p) {
-			return refuse("invalid_request", "unknown prompt %q", p)
+			mind("invalid_request", "unknown prompt %q", p)
 		}
 		if p == "none" && len(prompt) > 1 {
-			return refuse("invalid_request", "prompt=none goes with no other prompt")
+			mind("invalid_request", "prompt=none goes with no other prompt")
 		}
 	}
 	if m := form.Get("max_age"); m != "" {
 		if n, err := strconv.Atoi(m); err != nil || n < 0 {
-			return refuse("invalid_request", "max_age is a number of seconds; received %q", m)
+			mind("invalid_request", "max_age is a number of seconds; received %q", m)
 		}
 	}
 	challenge, method := form.Get("code_challenge"), form.Get("code_challenge_method")
 	switch {
 	case challenge == "" && method != "":
-		return refuse("invalid_request", "code_challenge_method without code_challenge")
+		mind("invalid_request", "code_challenge_method without code_challenge")
+	case challenge == "" && s.Assume.RequirePKCE:
+		return refuse("invalid_request", "code_challenge is required and missing (Assume.RequirePKCE)")
 	case challenge == "":
-		return nil
-	case method != "S256": // the default is plain (RFC 7636, section 4.3), which protects nothing
-		return refuse("invalid_request", "only code_challenge_method=S256 is accepted; received %q", method)
+	case method == "" || method == "plain": // the default (RFC 7636, section 4.3), which protects nothing
+		mind("invalid_request", "only code_challenge_method=S256 is accepted; received %q", method)
+	case method != "S256":
+		return refuse("invalid_request", "unknown code_challenge_method %q; only S256 is accepted", method)
 	case len(challenge) != 43:
 		return refuse("invalid_request", "an S256 code_challenge has 43 characters; received %d", len(challenge))
+	case !pkceForm.MatchString(challenge):
+		return refuse("invalid_request", "an S256 code_challenge is base64url without padding (RFC 7636, section 4.2)")
 	}
-	return nil
+	return s.strictly(list)
 }
 
 // answerFromSSO answers at once if this browser is signed in already and the
@@ -255,13 +291,16 @@ func (s *Server) answerFromSSO(a *answer, r *http.Request, at *attempt) bool {
 // with s.mu held.
 func (s *Server) enough(ses *session, form url.Values) bool {
 	if m := form.Get("max_age"); m != "" {
-		seconds, _ := strconv.ParseInt(m, 10, 32) // checkRequest has read it
+		seconds, err := strconv.ParseInt(m, 10, 32) // in vain only if lenience let it pass
+		if err != nil || seconds < 0 {
+			seconds = math.MaxInt32
+		}
 		if age := s.now().Sub(ses.authTime); seconds == 0 || age > time.Duration(seconds)*time.Second {
 			return false
 		}
 	}
 	if hint := form.Get("id_token_hint"); hint != "" {
-		if h, err := s.readHint(hint); err != nil || h.Sub != ses.person.now.sub() {
+		if h, err := s.readHint(hint); err != nil || h.Sub != s.sub(ses.person.now) {
 			return false
 		}
 	}
@@ -277,26 +316,20 @@ func (s *Server) complete(a *answer, r *http.Request, at *attempt, p *person, mo
 	if at.done != "" { // two clicks at the same time
 		return at.done
 	}
-	now := s.now()
 	ses := s.ssoSession(r)
 	if ses != nil && ses.person == p && len(faults) == 0 {
 		// Proved again: the session goes on, as at Keycloak, with a later auth_time.
-		ses.mode, ses.authTime, ses.used = mode, now, now
+		ses.mode, ses.authTime, ses.used = mode, s.now(), s.now()
 	} else {
 		if ses != nil && len(faults) == 0 {
 			s.end(ses)
 		}
-		ses = &session{
-			sid: newUUID(), secret: newHandle(), confirm: newHandle(),
-			person: p, mode: mode, authTime: now, used: now,
-		}
-		s.sessions[ses.sid] = ses
+		ses = s.newSession(p, mode)
 		if len(faults) == 0 {
 			s.setCookie(a, r, "sso", ses.sid+"."+ses.secret, 0)
 		}
 	}
-	at.done = s.issueCode(at, ses, faults)
-	delete(s.tickets, at.ticket.id)
+	s.finish(at, s.issueCode(at, ses, faults))
 	return at.done
 }
 
@@ -304,25 +337,16 @@ func (s *Server) complete(a *answer, r *http.Request, at *attempt, p *person, mo
 // Called with s.mu held.
 func (s *Server) issueCode(at *attempt, ses *session, faults []Fault) string {
 	clientUUID := sha256.Sum256([]byte(at.client.ID))
-	g := &grant{
-		code:        newUUID() + "." + ses.sid + "." + formatUUID(clientUUID[:16]),
-		issued:      s.now(),
-		client:      at.client,
-		issuer:      at.issuer,
-		redirectURI: at.redirectURI,
-		nonce:       at.nonce,
-		scope:       at.scope,
-		challenge:   at.challenge,
-		session:     ses,
-		authTime:    ses.authTime,
-		who:         ses.person.now,
-		mode:        ses.mode,
-		faults:      faults,
+	g := s.newGrant(at, ses, newUUID()+"."+ses.sid+"."+formatUUID(clientUUID[:16]))
+	g.faults = faults
+	out := &outgoing{}
+	if at.state != "" { // lenient
+		out.params = append(out.params, param{"state", at.state})
 	}
-	s.grants[g.code] = g
-	out := &outgoing{params: []param{
-		{"state", at.state}, {"session_state", ses.sid}, {"code", g.code}, {"iss", at.issuer},
-	}}
+	out.params = append(out.params, param{"session_state", ses.sid}, param{"code", g.code})
+	if !at.omitIss {
+		out.params = append(out.params, param{"iss", at.issuer})
+	}
 	bend(faults, "callback", out)
 	return at.back(out.params)
 }
@@ -333,31 +357,35 @@ func (at *attempt) refuse(code, description string) string {
 	if at.state != "" {
 		params = append(params, param{"state", at.state})
 	}
-	return at.back(append(params, param{"iss", at.issuer})) // RFC 9207: in errors too
+	if !at.omitIss {
+		params = append(params, param{"iss", at.issuer}) // RFC 9207: in errors too
+	}
+	return at.back(params)
 }
 
 type param struct{ name, value string }
 
 // back appends parameters to the redirect URI, keeping its query (RFC 6749, section 3.1.2).
 func (at *attempt) back(params []param) string {
-	var b strings.Builder
-	b.WriteString(at.redirectURI)
+	b := make([]byte, 0, 512)
+	b = append(b, at.redirectURI...)
 	sep := "?"
 	if strings.Contains(at.redirectURI, "?") {
 		sep = "&"
 	}
 	for _, p := range params {
-		b.WriteString(sep + p.name + "=" + url.QueryEscape(p.value))
+		b = append(b, sep+p.name+"="+url.QueryEscape(p.value)...)
 		sep = "&"
 	}
-	return b.String()
+	return string(b)
 }
 
 // resume finds the attempt that a form or a link belongs to, in the browser
 // that began it. Otherwise it answers and returns nil.
 func (s *Server) resume(a *answer, r *http.Request) *attempt {
+	id := r.FormValue("attempt") // reads the body, which may be slow, before the lock
 	s.mu.Lock()
-	at := s.attempts[r.FormValue("attempt")]
+	at := s.attempt(id)
 	ok := at != nil && subtle.ConstantTimeCompare([]byte(at.browser), []byte(s.cookie(r, "browser"))) == 1
 	late := ok && s.now().Sub(at.started) > attemptTTL
 	done := ""
@@ -395,7 +423,7 @@ func (s *Server) ssoSession(r *http.Request) *session {
 // browser returns the mark of this browser, set now if there is none.
 func (s *Server) browser(a *answer, r *http.Request) string {
 	if mark := s.cookie(r, "browser"); mark != "" {
-		return mark
+		return strings.Clone(mark)
 	}
 	mark := newHandle()
 	s.setCookie(a, r, "browser", mark, 0)
@@ -405,15 +433,26 @@ func (s *Server) browser(a *answer, r *http.Request) string {
 // cookieName is the mock's own on any host: cookies know no port, so an app or a
 // second mock beside this one must not have the same.
 func (s *Server) cookieName(r *http.Request, what string) string {
-	sum := sha256.Sum256([]byte(s.issuer(r)))
+	sum := sha256.Sum256([]byte(s.cookieScope(r)))
 	name := "mockpsc_" + what + "_" + hex.EncodeToString(sum[:4])
-	if strings.HasPrefix(s.issuer(r), "https:") {
+	if strings.HasPrefix(s.cookieScope(r), "https:") {
 		name = "__Host-" + name
 	}
 	return name
 }
 
+// cookieScope is the address that the browser knows.
+func (s *Server) cookieScope(r *http.Request) string {
+	if apart(r) {
+		return s.PhoneURL
+	}
+	return s.issuer(r)
+}
+
 func (s *Server) cookie(r *http.Request, what string) string {
+	if apart(r) && what != "lang" {
+		return "" // a session of the browser's is none of the phone's business
+	}
 	c, err := r.Cookie(s.cookieName(r, what))
 	if err != nil {
 		return ""
@@ -421,11 +460,18 @@ func (s *Server) cookie(r *http.Request, what string) string {
 	return c.Value
 }
 
+// cookielessPost reports whether a form was posted without a cookie of ours. It
+// may have come from another site, and then the browser kept the cookie back
+// (SameSite=Lax): redirected to the same by GET, it sends it.
+func (s *Server) cookielessPost(r *http.Request, what string) bool {
+	return r.Method == http.MethodPost && s.cookie(r, what) == ""
+}
+
 // setCookie sets a host-only cookie; seconds 0 is until the browser closes, less deletes it.
 func (s *Server) setCookie(a *answer, r *http.Request, what, value string, seconds int) {
 	http.SetCookie(a, &http.Cookie{
 		Name: s.cookieName(r, what), Value: value, Path: "/", MaxAge: seconds,
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(s.issuer(r), "https:"),
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(s.cookieScope(r), "https:"),
 	})
 }
 

@@ -2,6 +2,8 @@ package mockpsc
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net/http"
 	"net/url"
@@ -27,7 +29,7 @@ type party struct {
 // Server.mu held.
 func (ses *session) joins(g *grant) {
 	ses.leaves(g.client)
-	ses.parties = append(ses.parties, party{g.client, g.issuer, g.who.sub()})
+	ses.parties = append(ses.parties, party{g.client, g.issuer, g.sub})
 }
 
 // leaves is the contrary of joins.
@@ -47,7 +49,7 @@ func (ses *session) leaves(client *Client) {
 // with s.mu held.
 func (s *Server) end(ses *session) {
 	now := s.now()
-	over := ses.ended || now.Sub(ses.authTime) >= ssoMax || now.Sub(ses.used) >= ssoIdle
+	over := ses.ended || !now.Before(ses.ends()) || now.Sub(ses.used) >= ses.idle
 	ses.ended = true
 	if over || s.telling.stopped {
 		return
@@ -58,18 +60,21 @@ func (s *Server) end(ses *session) {
 	ctx := s.telling.ctx
 	for _, p := range ses.parties {
 		if p.client.BackchannelLogoutURI != "" {
-			s.telling.underway.Go(func() { p.tell(ctx, s.logoutToken(p, ses.sid, now)) })
+			s.telling.underway.Go(func() { p.tell(ctx, s.teller(), s.logoutToken(p, ses.sid, now)) })
 		}
 	}
 }
 
-// telling is what is on its way to applications. All but underway is guarded by
+// telling is what is on its way to applications. The first three are guarded by
 // Server.mu.
 type telling struct {
 	ctx      context.Context
 	cancel   context.CancelFunc
 	stopped  bool
 	underway sync.WaitGroup
+
+	once   sync.Once
+	client *http.Client // made when it is first needed
 }
 
 // hush stops telling applications, now and from now on.
@@ -102,7 +107,7 @@ func (s *Server) logoutToken(p party, sid string, now time.Time) string {
 
 // tell posts a logout token. What comes of it changes nothing here: there is one
 // try, and an application that misses it hears nothing more.
-func (p party) tell(ctx context.Context, logoutToken string) {
+func (p party) tell(ctx context.Context, teller *http.Client, logoutToken string) {
 	form := url.Values{"logout_token": {logoutToken}}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.client.BackchannelLogoutURI, strings.NewReader(form.Encode()))
 	if err != nil {
@@ -114,11 +119,26 @@ func (p party) tell(ctx context.Context, logoutToken string) {
 	}
 }
 
-// teller keeps no connection, so that nothing is left when a server stops.
-var teller = &http.Client{
-	Timeout:       tellTimeout,
-	Transport:     &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
-	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+// teller is the client that posts. It trusts the mock's own CA beside the
+// system's, because an application under test may have its certificate from
+// there. It keeps no connection, so that nothing is left when a server stops.
+func (s *Server) teller() *http.Client {
+	s.telling.once.Do(func() {
+		roots, err := x509.SystemCertPool()
+		if err != nil { // then there are none
+			roots = x509.NewCertPool()
+		}
+		roots.AddCert(s.authority().Leaf)
+		s.telling.client = &http.Client{
+			Timeout: tellTimeout,
+			Transport: &http.Transport{
+				Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true,
+				TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
+			},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+	})
+	return s.telling.client
 }
 
 // checkLogoutURI is milder than checkReturnURI: between two containers there is

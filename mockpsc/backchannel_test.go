@@ -3,7 +3,6 @@ package mockpsc_test
 import (
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -53,24 +52,10 @@ func hear(t *testing.T, heard <-chan told, n int) (list []told) {
 	return list
 }
 
-// The conformance suite's oidcc-backchannel-logout-discovery-endpoint-verification.
-func TestBackChannelLogoutIsAnnounced(t *testing.T) {
-	rp, _ := twoClients(t)
-	var meta map[string]any
-	getJSON(t, rp.mock.URL+issuerPath+"/.well-known/openid-configuration", &meta)
-	if meta["backchannel_logout_supported"] != true || meta["backchannel_logout_session_supported"] != true {
-		t.Errorf("got %v and %v", meta["backchannel_logout_supported"], meta["backchannel_logout_session_supported"])
-	}
-}
-
-// The conformance suite's oidcc-backchannel-rp-initiated-logout.
-func TestALogoutTokenNamesTheSession(t *testing.T) {
-	rp, now := twoClients(t)
-	heard := listeners(t, rp)
-	_, tok := rp.signIn(t, "dr-dupont")
-	now.advance(time.Minute)
-	signOut(t, rp, now, tok)
-	m := hear(t, heard, 1)[0]
+// checkLogoutToken checks what carelink heard against the ID token that it was
+// given a minute before (OpenID Connect Back-Channel Logout, sections 2.4 and 2.5).
+func checkLogoutToken(t *testing.T, rp *relyingParty, m told, tok tokens) {
+	t.Helper()
 	if m.client != "carelink" || m.method != "POST" || m.contentType != "application/x-www-form-urlencoded" || len(m.form) != 1 || len(m.form["logout_token"]) != 1 {
 		t.Fatalf("got %+v", m)
 	}
@@ -120,12 +105,11 @@ func TestWhoHearsOfTheEndOfASession(t *testing.T) {
 		}, "carelink other"},
 		{"both, when the person confirms a sign-out", func(t *testing.T, rp *relyingParty, _ *clock, c *http.Client, _, _ tokens) {
 			_, page := get(t, c, rp.endpoint("/logout"))
-			submit(t, c, rp.endpoint("/logout"), "confirm", regexp.MustCompile(`name="confirm" value="([^"]+)"`).FindStringSubmatch(page)[1])
+			submit(t, c, rp.endpoint("/logout"), "confirm", confirmIn(t, page))
 		}, "carelink other"},
 		{"both, when somebody else signs in in the same browser", func(t *testing.T, rp *relyingParty, _ *clock, c *http.Client, _, _ tokens) {
 			_, page := get(t, c, rp.authURL(map[string]string{"prompt": "login"}))
-			attempt := regexp.MustCompile(`name="attempt" value="([^"]+)"`).FindStringSubmatch(page)[1]
-			submit(t, c, rp.mock.URL+"/auth/sign-in", "attempt", attempt, "persona", "dr-martin")
+			submit(t, c, rp.mock.URL+"/auth/sign-in", "attempt", attempt(t, page), "persona", "dr-martin")
 		}, "carelink other"},
 		{"each once, when both sign the person out", func(t *testing.T, rp *relyingParty, now *clock, _ *http.Client, carelink, other tokens) {
 			signOut(t, rp, now, carelink)
@@ -137,8 +121,7 @@ func TestWhoHearsOfTheEndOfASession(t *testing.T) {
 		}, "carelink"},
 		{"nobody, when the same person proves again who it is", func(t *testing.T, rp *relyingParty, _ *clock, c *http.Client, _, _ tokens) {
 			_, page := get(t, c, rp.authURL(map[string]string{"prompt": "login"}))
-			attempt := regexp.MustCompile(`name="attempt" value="([^"]+)"`).FindStringSubmatch(page)[1]
-			submit(t, c, rp.mock.URL+"/auth/sign-in", "attempt", attempt, "persona", "dr-dupont")
+			submit(t, c, rp.mock.URL+"/auth/sign-in", "attempt", attempt(t, page), "persona", "dr-dupont")
 		}, ""},
 		{"nobody, when the session had expired already", func(t *testing.T, rp *relyingParty, now *clock, _ *http.Client, carelink, _ tokens) {
 			now.advance(30 * time.Minute)
@@ -227,4 +210,23 @@ func TestBackChannelAddresses(t *testing.T) {
 			t.Errorf("%q: %v", uri, err)
 		}
 	}
+}
+
+func TestALogoutTokenReachesAnApplicationThatHasItsCertificateFromTheMock(t *testing.T) {
+	rp, now := twoClients(t)
+	config, err := rp.mock.TLSConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	heard := make(chan told, 1)
+	app := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		heard <- told{client: "carelink", method: r.Method}
+	}))
+	app.TLS = config
+	app.StartTLS()
+	t.Cleanup(app.Close)
+	rp.mock.Clients[0].BackchannelLogoutURI = "https://" + app.Listener.Addr().String() + "/"
+	_, tok := rp.signIn(t, "dr-dupont")
+	signOut(t, rp, now, tok)
+	hear(t, heard, 1)
 }

@@ -64,7 +64,7 @@ func (s *Server) ciba(a *answer, r *http.Request) {
 		return
 	}
 	q := &cibaRequest{channel: authMode(form.Get("channel")), interval: cibaInterval}
-	q.client, q.issuer, q.base = client, s.issuer(r), s.base(r)
+	q.client, q.issuer, q.base = client, s.issuer(r), s.wallet(r)
 	q.scope = "openid scope_all"
 
 	s.mu.Lock()
@@ -148,10 +148,10 @@ func checkCIBA(form url.Values) *refusal {
 // longer.
 func (s *Server) cibaToken(a *answer, r *http.Request, client *Client, form url.Values) {
 	s.mu.Lock()
-	g, code, text := s.poll(client, form.Get("auth_req_id"))
+	g, ref := s.poll(client, form.Get("auth_req_id"))
 	s.mu.Unlock()
-	if g == nil {
-		a.fail(http.StatusBadRequest, code, text)
+	if ref != nil {
+		a.refuse(http.StatusBadRequest, ref)
 		return
 	}
 	g.thumbprint = client.boundTo(r)
@@ -159,40 +159,34 @@ func (s *Server) cibaToken(a *answer, r *http.Request, client *Client, form url.
 }
 
 // poll is called with s.mu held.
-func (s *Server) poll(client *Client, id string) (g *grant, code, text string) {
+func (s *Server) poll(client *Client, id string) (*grant, *refusal) {
+	refuse := func(code, words, format string, args ...any) (*grant, *refusal) {
+		return nil, &refusal{code: code, words: words, rule: fmt.Sprintf(format, args...)}
+	}
 	i := slices.IndexFunc(s.cibaRequests, func(q *cibaRequest) bool { return q.authReqID == id })
 	if i < 0 || s.cibaRequests[i].client != client || s.cibaRequests[i].spent {
-		return nil, "invalid_grant", "Invalid Auth Req ID"
+		return refuse("invalid_grant", "Invalid Auth Req ID", "auth_req_id is unknown, another client's, or already answered")
 	}
 	q, now := s.cibaRequests[i], s.now()
 	early := !q.polled.IsZero() && now.Sub(q.polled) < q.interval
 	q.polled = now
 	switch {
 	case q.expired(now):
-		return nil, "expired_token", "authentication timed out"
+		return refuse("expired_token", "authentication timed out", "the person had %d seconds to answer", int(ticketTTL.Seconds()))
 	case early:
 		q.interval += cibaSlowDown
-		return nil, "slow_down", fmt.Sprintf("too early to access; the interval is %d s now", int(q.interval.Seconds()))
+		return refuse("slow_down", "too early to access", "a poll before the interval has passed; it is %d seconds now (CIBA Core, section 11)", int(q.interval.Seconds()))
 	case q.open(now):
-		return nil, "authorization_pending", "The authorization request is still pending as the end-user hasn't yet been authenticated."
+		return refuse("authorization_pending", "", "The authorization request is still pending as the end-user hasn't yet been authenticated.")
 	}
 	q.spent = true
 	delete(s.tickets, q.ticket.id)
 	if q.ticket.state != approved {
-		return nil, "access_denied", "not authorized"
+		return refuse("access_denied", "not authorized", "the person refused, or the means was blocked")
 	}
-	ses := &session{
-		sid: newUUID(), secret: newHandle(), confirm: newHandle(),
-		person: q.ticket.who, mode: q.channel, authTime: now, used: now,
-	}
-	s.sessions[ses.sid] = ses
-	g = &grant{
-		code: newHandle(), spent: true, // nobody ever sees it
-		issued: now, client: client, issuer: q.issuer, scope: q.scope,
-		session: ses, authTime: now, who: q.ticket.who.now, mode: q.channel,
-	}
-	s.grants[g.code] = g
-	return g, "", ""
+	g := s.newGrant(&q.attempt, s.newSession(q.ticket.who, q.channel), newHandle())
+	g.spent = true // the code, which nobody ever sees
+	return g, nil
 }
 
 // reader is the simulated card reader for a request without a browser.
@@ -207,8 +201,7 @@ func (s *Server) reader(a *answer, r *http.Request) {
 
 	s.mu.Lock()
 	at := s.tickets[r.PathValue("ticket")]
-	i := slices.IndexFunc(s.cibaRequests, func(q *cibaRequest) bool { return &q.attempt == at && q.channel == byCard })
-	if i < 0 {
+	if at == nil || !s.wantsCard(at) {
 		s.mu.Unlock()
 		v.Heading, v.Step, v.StateKey = "phone_over", "over", "phone_used"
 		a.page(http.StatusGone, v)
@@ -236,6 +229,12 @@ func (s *Server) reader(a *answer, r *http.Request) {
 		status = http.StatusBadRequest
 	}
 	a.page(status, v)
+}
+
+// wantsCard reports whether a ticket is of a request that a card must answer: a
+// code typed on the phone proves no card. Called with s.mu held.
+func (s *Server) wantsCard(at *attempt) bool {
+	return slices.ContainsFunc(s.cibaRequests, func(q *cibaRequest) bool { return &q.attempt == at && q.channel == byCard })
 }
 
 // readerAnswer takes one answer of the person at the reader. Called with s.mu held.

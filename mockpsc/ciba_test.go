@@ -207,6 +207,19 @@ func TestCIBAByCard(t *testing.T) {
 	}
 	expect(t, reader.show(), "Cette demande a déjà été traitée.")
 
+	t.Run("a reader's ticket opens no phone", func(t *testing.T) {
+		id := c.begin(map[string]string{"channel": "CARD"})
+		_, start := get(t, http.DefaultClient, c.mock.URL+"/")
+		phone := device{t, c.mock.URL + "/_mock/phone/" + only(t, regexp.MustCompile(`href="/_mock/card/([^"]+)"`), start)}
+		phone.answer("same", "yes")
+		expect(t, phone.answer("pin", personaOf(t, "dr-dupont").ECPS.PIN), "Cette demande a déjà été traitée.")
+		if tok := c.poll(id); tok.Body != pending {
+			t.Errorf("the code of the e-CPS has answered for the card: %d %s", tok.Status, tok.Body)
+		}
+		if err := c.mock.AnswerCIBA(dupont, ""); err != nil { // out of the way
+			t.Error(err)
+		}
+	})
 	t.Run("a phone's ticket opens no reader", func(t *testing.T) {
 		c.begin(nil)
 		_, start := get(t, http.DefaultClient, c.mock.URL+"/")

@@ -21,6 +21,13 @@ type Client struct {
 	TLSClientAuth bool
 	CertificateDN string
 
+	// CertificateBoundTokens binds what such a client gets to its certificate:
+	// userinfo and the next refresh want the same one (RFC 8705, sections 3 and 4).
+	// Off by default, as there and in Keycloak, and assumed to be so at PSC: the
+	// server of an API reads userinfo with a token that another has got, and ANS's
+	// own Apache set-up shows its certificate at the token endpoint only.
+	CertificateBoundTokens bool
+
 	Name           string   // shown to people as the service; default: ID
 	RedirectURIs   []string // compared character by character; http only on loopback hosts
 	PostLogoutURIs []string // likewise
@@ -32,6 +39,10 @@ type Client struct {
 	// (OpenID Connect Back-Channel Logout). PSC advertises this and nobody has
 	// seen it; empty, the default, is assumed to be PSC's way: nobody is told.
 	BackchannelLogoutURI string
+
+	// Lifetimes are those of what this client is given: Code, IDToken, AccessToken
+	// and RefreshToken. A field that is 0 is the Server's.
+	Lifetimes Lifetimes
 
 	anyLoopback bool // of the default client only
 }
@@ -86,7 +97,10 @@ func checkReturnURI(uri string) error {
 // by construction. A name that merely resolves to 127.0.0.1 is not.
 func loopbackHost(hostport string) bool {
 	host := hostport
-	if h, _, err := net.SplitHostPort(hostport); err == nil {
+	if h, port, err := net.SplitHostPort(hostport); err == nil {
+		if strings.Trim(port, "0123456789") != "" { // "localhost:1@evil.example" is at evil.example
+			return false
+		}
 		host = h
 	}
 	host = strings.ToLower(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))

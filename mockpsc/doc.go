@@ -30,8 +30,8 @@
 //
 // Clients authenticate by a secret or, over https, by a certificate. Where it
 // is refused the answer is Keycloak's, which tells nothing, and the header
-// X-Mock-PSC-Error says why. A token that was got with a certificate is good at
-// userinfo with that certificate only (RFC 8705, section 3).
+// X-Mock-PSC-Error says why. A token that was got with a certificate is good
+// without it, unless the client has CertificateBoundTokens (RFC 8705, section 3).
 //
 // It cannot be mistaken for the real service: every answer carries the header
 // X-Mock-PSC, every page a ribbon, nothing persists, the keys are made anew in
@@ -67,6 +67,13 @@
 //
 // Each refusal by the mock itself, page or JSON, repeats the rule in English in
 // the header X-Mock-PSC-Error, for programs.
+//
+// # Phones
+//
+// The simulated phone stands beside the sign-in page. For a real one set
+// [Server.PhoneURL] and serve [Server.PhoneHandler] there: it answers for the
+// phone and for nothing else. An e-CPS is activated, from a card that works, at
+// /_mock/activation.
 //
 // # Without a browser
 //

@@ -40,7 +40,7 @@ func (s *Server) apiMetadata(a *answer, r *http.Request) {
 		{"jwks_uri", issuer + "/protocol/openid-connect/certs"},
 		{"grant_types_supported", []string{exchangeGrantType}},
 		{"response_types_supported", []string{}},
-		{"token_endpoint_auth_methods_supported", []string{"client_secret_basic", "client_secret_post"}},
+		{"token_endpoint_auth_methods_supported", []string{"client_secret_basic", "client_secret_post", "tls_client_auth"}},
 	}.text())
 }
 
@@ -74,7 +74,7 @@ func (s *Server) exchange(a *answer, r *http.Request) {
 	}
 	now := s.now()
 	s.mu.Lock()
-	known := s.access[form.Get("subject_token")]
+	known := s.access[digest(form.Get("subject_token"))]
 	g := known.grant
 	alive := g != nil && !g.revoked && now.Before(known.expires) && !g.session.ended
 	s.mu.Unlock()

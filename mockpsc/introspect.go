@@ -57,13 +57,13 @@ func payloadOf(token string) []byte {
 // living returns the grant of an access or refresh token that is good now, or
 // nil. Called with s.mu held.
 func (s *Server) living(token, issuer string) (g *grant, isAccess bool) {
-	known, isAccess := s.access[token]
+	known, isAccess := s.access[digest(token)]
 	if !isAccess {
 		claims, ok := readRefreshToken(token)
 		if !ok {
 			return nil, false
 		}
-		if known = s.refreshes[claims.Jti]; known.grant == nil || known.grant.refresh != claims.Jti {
+		if known = s.refreshes[claims.Jti]; known.grant == nil || known.grant.refresh != claims.Jti && !s.Assume.ReuseRefreshTokens {
 			return nil, false
 		}
 	}
@@ -94,15 +94,15 @@ func (s *Server) revoke(a *answer, r *http.Request) {
 		return
 	}
 	if _, err := s.readHint(token); err == nil {
-		a.fail(http.StatusBadRequest, "unsupported_token_type", "Unsupported token type")
+		a.refuse(http.StatusBadRequest, &refusal{code: "unsupported_token_type", words: "Unsupported token type", rule: "an ID token cannot be revoked; it only expires"})
 		return
 	}
 	known, owner := s.takeBackToken(client, token, s.issuer(r))
 	switch {
 	case !known:
-		a.fail(http.StatusOK, "invalid_token", "Invalid token") // 200 all the same
+		a.refuse(http.StatusOK, &refusal{code: "invalid_token", words: "Invalid token", rule: "the token is unknown, which is as good as revoked (RFC 7009, section 2.2)"})
 	case owner != client:
-		a.fail(http.StatusBadRequest, "invalid_request", "Unmatching clients")
+		a.refuse(http.StatusBadRequest, &refusal{code: "invalid_request", words: "Unmatching clients", rule: "the token was given to another client"})
 	default:
 		a.Header().Set("Cache-Control", "no-store")
 		a.WriteHeader(http.StatusOK)
@@ -113,7 +113,7 @@ func (s *Server) revoke(a *answer, r *http.Request) {
 func (s *Server) takeBackToken(client *Client, token, issuer string) (known bool, owner *Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, isAccess := s.access[token]
+	t, isAccess := s.access[digest(token)]
 	if !isAccess {
 		if claims, ok := readRefreshToken(token); ok {
 			t = s.refreshes[claims.Jti]
@@ -124,7 +124,7 @@ func (s *Server) takeBackToken(client *Client, token, issuer string) (known bool
 		return false, nil
 	case g.client != client:
 	case isAccess:
-		delete(s.access, token)
+		delete(s.access, digest(token))
 	default:
 		s.takeBack(g.session, client)
 	}

@@ -23,6 +23,17 @@ var (
 	refreshKey    = sync.OnceValue(func() []byte { k := make([]byte, 64); rand.Read(k); return k })
 )
 
+// maxSigningKeys bounds Assumptions.SigningKeys.
+const maxSigningKeys = 8
+
+// spareKeys are published, if so many are assumed, and sign nothing.
+var spareKeys = func() (list [maxSigningKeys - 1]func() key) {
+	for i := range list {
+		list[i] = sync.OnceValue(newKey)
+	}
+	return list
+}()
+
 type key struct {
 	private *rsa.PrivateKey
 	kid     string

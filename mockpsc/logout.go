@@ -28,7 +28,7 @@ func (s *Server) readHint(token string) (hint, error) {
 		return h, err
 	}
 	var payload []byte
-	for _, k := range s.keysSince(ssoMax) { // former keys too: a rotation signs nobody out
+	for _, k := range s.hintKeys() { // former keys too: a rotation signs nobody out
 		if payload, err = jws.Verify(&k.signing.private.PublicKey); err == nil {
 			break
 		}
@@ -81,7 +81,7 @@ func (s *Server) logout(a *answer, r *http.Request) {
 	if ses := s.sessions[h.Sid]; ses != nil {
 		s.end(ses)
 	}
-	if ses := s.ssoSession(r); ses != nil && ses.person.now.sub() == h.Sub {
+	if ses := s.ssoSession(r); ses != nil && s.sub(ses.person.now) == h.Sub {
 		s.end(ses) // the same person, asked again since: no colleague must slip in
 	}
 	s.mu.Unlock()
@@ -89,6 +89,14 @@ func (s *Server) logout(a *answer, r *http.Request) {
 }
 
 func (s *Server) logoutWithoutHint(a *answer, r *http.Request, client *Client) {
+	if s.WalletURL != "" && !s.onWallet(r) { // the browser's session is known there only
+		a.redirect(s.WalletURL + r.URL.Path + "?" + r.Form.Encode())
+		return
+	}
+	if s.cookielessPost(r, "sso") {
+		a.redirect(r.URL.Path + "?" + r.Form.Encode())
+		return
+	}
 	s.mu.Lock()
 	ses := s.ssoSession(r)
 	confirmed := ses == nil || r.Method == http.MethodPost && r.PostForm.Get("confirm") == ses.confirm
@@ -156,7 +164,7 @@ func (s *Server) signedOut(a *answer, r *http.Request, client *Client) {
 		v.Rule = v.T(ref.key, ref.args...)
 		a.page(http.StatusBadRequest, v)
 	default:
-		if state := r.Form.Get("state"); state != "" {
+		if state := r.Form.Get("state"); state != "" && !s.Assume.OmitLogoutState {
 			sep := "?"
 			if strings.Contains(uri, "?") {
 				sep = "&"

@@ -113,7 +113,7 @@ func TestLogout(t *testing.T) {
 		if submit(t, f.c, f.end, "confirm", "guess"); asks(t, f) {
 			t.Fatal("a guess closed the session")
 		}
-		confirm := regexp.MustCompile(`name="confirm" value="([^"]+)"`).FindStringSubmatch(page)[1]
+		confirm := confirmIn(t, page)
 		if _, page := submit(t, f.c, f.end, "confirm", confirm, "client_id", "carelink", "post_logout_redirect_uri", f.rp.URL+"/bye", "state", "s"); page != "bye state=s" || !asks(t, f) {
 			t.Errorf("came to %.300q", page)
 		}
@@ -130,4 +130,14 @@ func TestLogout(t *testing.T) {
 			}
 		}
 	})
+}
+
+// confirmIn is the value by which a sign-out is confirmed.
+func confirmIn(t *testing.T, page string) string {
+	t.Helper()
+	found := regexp.MustCompile(`name="confirm" value="([^"]+)"`).FindStringSubmatch(page)
+	if found == nil {
+		t.Fatalf("the page does not ask: %.300q", page)
+	}
+	return found[1]
 }

@@ -29,8 +29,8 @@ var metadataCompact = sync.OnceValue(func() string {
 func (s *Server) metadata(a *answer, r *http.Request) {
 	doc := metadataCompact()
 	if strings.HasSuffix(r.URL.Path, "/openid-configuration") {
-		doc = strings.Replace(doc, "{base}/auth", "{issuer}/protocol/openid-connect/auth", 1)
+		doc = strings.Replace(doc, "{wallet}/auth", "{issuer}/protocol/openid-connect/auth", 1)
 	}
-	doc = strings.NewReplacer("{issuer}", s.issuer(r), "{base}", s.base(r)).Replace(doc)
+	doc = strings.NewReplacer("{issuer}", s.issuer(r), "{wallet}", s.wallet(r)).Replace(doc)
 	a.json(http.StatusOK, []byte(doc))
 }

@@ -3,6 +3,7 @@ package mockpsc
 import (
 	"bytes"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -15,7 +16,7 @@ import (
 type object []member
 
 type member struct {
-	name  string
+	name  string // as in the JSON text, escaped if it must be; ours need no escape
 	value any
 }
 
@@ -34,6 +35,7 @@ func (o *object) del(name string) {
 
 func (o object) text() []byte {
 	var b bytes.Buffer
+	b.Grow(1 << 10) // what a token takes
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false) // the real service does not
 	b.WriteByte('{')
@@ -41,15 +43,11 @@ func (o object) text() []byte {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		for j, v := range []any{m.name, m.value} {
-			if j > 0 {
-				b.WriteByte(':')
-			}
-			if err := enc.Encode(v); err != nil {
-				panic("mockpsc: writing JSON: " + err.Error()) // only strings, numbers and booleans come here
-			}
-			b.Truncate(b.Len() - 1) // the encoder's line feed
+		b.WriteString(`"` + m.name + `":`) // written as it is: see member
+		if err := enc.Encode(m.value); err != nil {
+			panic("mockpsc: writing JSON: " + err.Error()) // only strings, numbers and booleans come here
 		}
+		b.Truncate(b.Len() - 1) // the encoder's line feed
 	}
 	b.WriteByte('}')
 	return b.Bytes()
@@ -66,6 +64,13 @@ func newUUID() string {
 
 func formatUUID(u []byte) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:16])
+}
+
+// digest is under what an access token is kept: it is as good as the token to
+// find it again, a thirtieth of its size, and nobody's key to anything.
+func digest(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return string(sum[:])
 }
 
 // newHandle returns 128 random bits that nobody can guess.

@@ -9,7 +9,10 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"rsc.io/qr"
@@ -21,7 +24,7 @@ var pageFiles embed.FS
 var (
 	pageStyle  = pageText("pages/style.css")
 	pageScript = pageText("pages/page.js")
-	pageSet    = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
+	pageSet    = sync.OnceValue(func() *template.Template { return template.Must(template.ParseFS(pageFiles, "pages/*.html")) })
 
 	// Style and script are part of the page, and allowed by their hash: nothing
 	// else may style it or run in it.
@@ -60,10 +63,11 @@ type view struct {
 
 	Delegation bool // whether there is a third tab
 	Step       string
-	Back       string // the application's start address
+	Back       string // the application's start address, or the page to go back to
 
 	// of a ticket
 	PhoneURL, PhoneHost string
+	PhoneNear           bool // no real phone can reach it
 	QR                  template.HTML
 	Number              string
 	StateKey            string
@@ -77,8 +81,12 @@ type view struct {
 	Remember   bool
 	Person     string
 	Panel      bool
+	Frame      string // the phone's address in the panel beside this page
+	Bare       bool   // this page is in that panel
+	Apart      bool   // the phone's pages are all there is
 	People     []personView
 	Faults     []Fault
+	who        *whoCache
 
 	Rule    template.HTML // for the developer
 	Confirm string
@@ -101,10 +109,9 @@ type field struct{ Name, Value string }
 type personView struct {
 	ID, Name, Profession, Place, NationalID string
 	ECPSPIN, CardPIN, CardType              string
-	States                                  []string // keys
-	Works, ECPS, Card, CardWorks            bool
-	ECPSState                               string
-	CardState                               string
+	Works, ECPS, Card, CardWorks, OwnPIN    bool
+	ECPSState                               string // key; "" while it works
+	CardState                               string // likewise
 	Hinted                                  bool
 }
 
@@ -148,15 +155,17 @@ func (v *view) ofAttempt(at *attempt) {
 // ofTicket is called with s.mu held.
 func (v *view) ofTicket(s *Server, at *attempt) {
 	t, now := &at.ticket, s.now()
-	v.PhoneURL = at.base + phonePath + t.id
-	v.PhoneHost = strings.TrimPrefix(strings.TrimPrefix(at.base, "http://"), "https://")
 	v.Number, v.Typed = t.number, t.typed
 	v.State = t.at(now)
 	v.StateKey = string(v.State)
 	v.Open = v.State == waiting || v.State == scanned
 	v.Seconds = int((ticketTTL - now.Sub(t.made) + time.Second - 1) / time.Second)
+	v.ofPhone(s.phoneBase(at.base), phonePath+t.id)
 	if t.typed {
-		v.Masked, v.Person = mask(t.who.now.NationalID), t.who.now.Name
+		v.Masked = mask(t.to)
+		if t.who != nil && !s.Assume.DiscreetIdentifiers {
+			v.Person = t.who.now.Name
+		}
 	} else if v.Open {
 		v.QR = qrCode(v.PhoneURL, v.plain("qr_name"))
 	}
@@ -165,7 +174,7 @@ func (v *view) ofTicket(s *Server, at *attempt) {
 // peopleViews lists the personas as they are now. Called with s.mu held.
 func (s *Server) peopleViews(hint string) []personView {
 	hinted := s.find(hint)
-	var list []personView
+	list := make([]personView, 0, len(s.docs))
 	for _, d := range s.docs {
 		p := s.people[d.ID]
 		pv := personView{
@@ -174,7 +183,7 @@ func (s *Server) peopleViews(hint string) []personView {
 			ECPS: p.ecps.State != "not-activated", Card: p.card.State != "none", CardWorks: p.card.Works(),
 			Hinted: p == hinted,
 		}
-		if pv.ECPS {
+		if pv.OwnPIN = p.ecps.own; pv.ECPS && !pv.OwnPIN {
 			pv.ECPSPIN = p.ecps.PIN
 		}
 		if pv.Card {
@@ -182,21 +191,24 @@ func (s *Server) peopleViews(hint string) []personView {
 		}
 		if !p.ecps.Works() {
 			pv.ECPSState = "state_ecps_" + strings.ReplaceAll(p.ecps.State, "-", "_")
-			pv.States = append(pv.States, pv.ECPSState)
 		}
 		if !p.card.Works() {
 			pv.CardState = "state_card_" + p.card.State
-			pv.States = append(pv.States, pv.CardState)
 		}
 		list = append(list, pv)
 	}
 	return list
 }
 
+// pageBuffers are lent to page: a page has some thirty kilobytes.
+var pageBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
 // page sends a page under a policy that lets it do nothing it does not need.
 func (a *answer) page(status int, v *view) {
-	var b bytes.Buffer
-	if err := pageSet.ExecuteTemplate(&b, "layout", v); err != nil {
+	b := pageBuffers.Get().(*bytes.Buffer)
+	defer pageBuffers.Put(b)
+	b.Reset()
+	if err := pageSet().ExecuteTemplate(b, "layout", v); err != nil {
 		panic("mockpsc: page " + v.Page + ": " + err.Error()) // a fault of the embedded template
 	}
 	// Chromium applies form-action to the redirects after a form's post as well:
@@ -206,13 +218,21 @@ func (a *answer) page(status int, v *view) {
 		formAction += " " + v.FormTarget
 	}
 	h := a.Header()
+	frames := "; frame-ancestors 'none'"
+	if v.Frame != "" {
+		frames += "; frame-src 'self'"
+	}
+	if v.Bare {
+		frames = "; frame-ancestors 'self'"
+	} else {
+		h.Set("X-Frame-Options", "DENY")
+	}
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+styleHash+"; script-src "+scriptHash+
-		"; connect-src 'self'; img-src data:; form-action "+formAction+"; frame-ancestors 'none'; base-uri 'none'")
+		"; connect-src 'self'; img-src data:; form-action "+formAction+frames+"; base-uri 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
 	a.WriteHeader(status)
 	a.Write(b.Bytes())
 }
@@ -266,7 +286,7 @@ func (s *Server) dataPage(a *answer, r *http.Request) {
 // grammar knows no IPv6 literal, so that such a host is allowed by its scheme.
 func origin(address string) string {
 	u, err := url.Parse(address)
-	if err != nil {
+	if err != nil || u.Host == "" {
 		return ""
 	}
 	if strings.Contains(u.Host, "[") {
@@ -295,6 +315,7 @@ func qrCode(address, name string) template.HTML {
 	fmt.Fprintf(&b, `<svg class="qr" role="img" aria-label="%s" viewBox="0 0 %d %d" shape-rendering="crispEdges">`,
 		template.HTMLEscapeString(name), size, size)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/><path fill="#000" d="`, size, size)
+	path := make([]byte, 0, 16<<10) // about what it takes
 	for y := range code.Size {
 		for x := 0; x < code.Size; x++ {
 			run := 0
@@ -302,11 +323,20 @@ func qrCode(address, name string) template.HTML {
 				run++
 			}
 			if run > 0 {
-				fmt.Fprintf(&b, "M%d %dh%dv1h-%dz", x+quiet, y+quiet, run, run)
+				path = append(path, 'M')
+				path = strconv.AppendInt(path, int64(x+quiet), 10)
+				path = append(path, ' ')
+				path = strconv.AppendInt(path, int64(y+quiet), 10)
+				path = append(path, 'h')
+				path = strconv.AppendInt(path, int64(run), 10)
+				path = append(path, "v1h-"...)
+				path = strconv.AppendInt(path, int64(run), 10)
+				path = append(path, 'z')
 				x += run
 			}
 		}
 	}
+	b.Write(path)
 	b.WriteString(`"/></svg>`)
 	return template.HTML(b.String())
 }
@@ -355,16 +385,22 @@ func (v *view) Remaining() string {
 	return v.plain("remaining", "min", fmt.Sprint(v.Seconds/60), "s", fmt.Sprint(v.Seconds%60))
 }
 
-// Grouped writes an identifier for the eye: an RPPS number in groups.
-func (v *view) Grouped(id string) string {
-	if len(id) == 12 && id[0] == '8' {
-		return id[1:6] + " " + id[6:9] + " " + id[9:12]
+// Grouped writes an identifier for the eye: an RPPS number in groups, whose blanks
+// are not copied.
+func (v *view) Grouped(id string) template.HTML {
+	if len(id) == 12 && strings.Trim(id, "0123456789") == "" && id[0] == '8' {
+		return template.HTML("<span>" + id[1:6] + "</span><span>" + id[6:9] + "</span><span>" + id[9:12] + "</span>")
 	}
-	return id
+	return template.HTML(template.HTMLEscapeString(id))
 }
 
 // Redirects lists a client's declared addresses.
 func (v *view) Redirects(c Client) string { return c.describe(c.RedirectURIs) }
+
+// Startable lists the clients at which a person can begin.
+func (v *view) Startable() []Client {
+	return slices.DeleteFunc(slices.Clone(v.Clients), func(c Client) bool { return c.StartURL == "" })
+}
 
 // ClientName is what people read.
 func (v *view) ClientName(c Client) string { return c.service() }

@@ -174,6 +174,7 @@ type person struct {
 type lock struct {
 	Means
 	wrong int
+	own   bool // the code was chosen at an activation, and is shown nowhere
 }
 
 const maxTries = 3

@@ -16,7 +16,8 @@ type ticket struct {
 	state  ticketState
 	who    *person // whose phone it is: chosen after a scan, known from the start if typed
 	typed  bool
-	same   bool // the person has compared the number
+	to     string // the identifier that was typed, in full
+	same   bool   // the person has compared the number
 }
 
 type ticketState string
@@ -42,11 +43,13 @@ func (t *ticket) at(now time.Time) ticketState {
 
 // newTicket replaces the ticket of an attempt; the old one is worth nothing
 // from then on. Called with s.mu held.
-func (s *Server) newTicket(at *attempt, typed *person) {
+//
+// to is the identifier that was typed, "" for a QR code; it may be nobody's.
+func (s *Server) newTicket(at *attempt, to string, typed *person) {
 	delete(s.tickets, at.ticket.id)
 	at.ticket = ticket{
 		id: newHandle(), number: twoDigits(), made: s.now(), state: waiting,
-		who: typed, typed: typed != nil,
+		who: typed, typed: to != "", to: to,
 	}
 	s.tickets[at.ticket.id] = at
 }
@@ -54,6 +57,9 @@ func (s *Server) newTicket(at *attempt, typed *person) {
 // wait shows the browser how the phone is getting on, and takes it back to the
 // application once the phone has approved.
 func (s *Server) wait(a *answer, r *http.Request) {
+	if r.Method == http.MethodGet && s.usedPage(a, r) {
+		return
+	}
 	at := s.resume(a, r)
 	if at == nil {
 		return
@@ -75,6 +81,9 @@ func (s *Server) wait(a *answer, r *http.Request) {
 	v.Heading = "wait"
 	v.ofAttempt(at)
 	v.ofTicket(s, at)
+	if v.Open {
+		v.Frame = phonePath + at.ticket.id + "?panel=1"
+	}
 	s.mu.Unlock()
 	v.Self = "/auth/wait?attempt=" + url.QueryEscape(at.id)
 	if r.Method == http.MethodPost && v.Open {
@@ -83,19 +92,43 @@ func (s *Server) wait(a *answer, r *http.Request) {
 	a.page(http.StatusOK, v)
 }
 
+// usedPage tells a second look at the waiting page that the sign-in is over, and
+// reports whether it did. The button there is answered as a double click is: the
+// application must not be sent the same code for a page that was merely reloaded.
+func (s *Server) usedPage(a *answer, r *http.Request) bool {
+	id := r.FormValue("attempt") // reads the body, before the lock
+	s.mu.Lock()
+	at := s.attempt(id)
+	used := at != nil && at.browser == s.cookie(r, "browser") && at.done != ""
+	s.mu.Unlock()
+	if !used {
+		return false
+	}
+	a.belongsTo(at.client)
+	v := s.view(a, r, "wait")
+	v.Heading, v.StateKey, v.Back = "wait", "used", at.client.StartURL
+	v.ofAttempt(at)
+	a.page(http.StatusOK, v)
+	return true
+}
+
 // status is wait for the page's script.
 func (s *Server) status(a *answer, r *http.Request) {
 	id := r.FormValue("attempt")
 	s.mu.Lock()
-	at := s.attempts[id]
+	at := s.attempt(id)
 	state, number, service := expired, "", ""
-	if at != nil && at.browser == s.cookie(r, "browser") && at.done == "" {
+	if at != nil && at.browser == s.cookie(r, "browser") {
 		state, number, service = at.ticket.at(s.now()), at.ticket.number, at.client.service()
+		if at.done != "" {
+			state = "used"
+		}
 	}
 	s.mu.Unlock()
 	v := s.view(a, r, "")
 	next := ""
-	if state == scanned || state == approved || state == refused || state == blocked {
+	switch state {
+	case scanned, approved, refused, blocked, "used":
 		next = "/auth/wait?attempt=" + url.QueryEscape(id)
 	}
 	a.json(http.StatusOK, object{
@@ -112,13 +145,12 @@ func (s *Server) phone(a *answer, r *http.Request) {
 		a.fail(http.StatusBadRequest, "invalid_request", "the form cannot be read")
 		return
 	}
-	v := s.view(a, r, "phone")
-	v.Self = r.URL.Path
+	v := s.phoneView(a, r, "phone")
 	v.Heading = "phone_request"
 
 	s.mu.Lock()
 	at := s.tickets[r.PathValue("ticket")]
-	if at == nil { // used up, replaced by a newer one, or never made
+	if at == nil || s.wantsCard(at) { // used up, replaced by a newer one, or never made; or for the reader
 		s.mu.Unlock()
 		v.Heading, v.Step, v.StateKey = "phone_over", "over", "phone_used"
 		a.page(http.StatusGone, v)
@@ -129,11 +161,19 @@ func (s *Server) phone(a *answer, r *http.Request) {
 		v.Notice = s.phoneAnswer(t, r, v)
 	}
 	v.Service, v.Number = at.client.service(), t.number
+	if !v.chosen && at.lang != "" {
+		v.Lang = at.lang
+	}
 	switch state := t.at(s.now()); {
+	case t.typed && t.who == nil:
+		v.Heading, v.Step, v.StateKey = "phone_over", "over", "phone_nobody"
 	case v.Step == "impostor":
 		v.Heading = "phone_none"
 	case state == approved:
 		v.Heading, v.Step = "phone_done", "done"
+		if at.browser != "" && !v.Bare && at.browser == s.cookie(r, "browser") {
+			v.Back = "/auth/wait?attempt=" + url.QueryEscape(at.id) // the phone is the computer
+		}
 	case state == blocked, t.who != nil && t.who.ecps.State == "blocked":
 		v.Heading, v.Step, v.StateKey = "phone_over", "blocked", "phone_blocked"
 	case t.who != nil && !t.who.ecps.Works():
@@ -160,9 +200,19 @@ func (s *Server) phone(a *answer, r *http.Request) {
 	a.page(status, v)
 }
 
+// phoneView begins a page of the phone: one of its own, one in a frame beside the
+// sign-in page, or one that PhoneHandler serves.
+func (s *Server) phoneView(a *answer, r *http.Request, page string) *view {
+	v := s.view(a, r, page)
+	v.Apart = apart(r)
+	v.Bare = !v.Apart && r.URL.Query().Get("panel") != ""
+	v.Self = r.URL.Path
+	return v
+}
+
 // phoneAnswer takes one answer of the person at the phone. Called with s.mu held.
 func (s *Server) phoneAnswer(t *ticket, r *http.Request, v *view) notice {
-	if r.Form.Has("unblock") && t.who != nil { // the mock's own button
+	if r.Form.Has("unblock") && t.who != nil && !v.Apart { // the mock's own button
 		t.who.ecps.unblock("active")
 		if t.state == blocked {
 			t.state = refused // the blocked request itself stays dead
@@ -173,6 +223,7 @@ func (s *Server) phoneAnswer(t *ticket, r *http.Request, v *view) notice {
 		return notice{}
 	}
 	switch {
+	case t.typed && t.who == nil: // nobody was asked
 	case r.Form.Has("phone"):
 		who := r.Form.Get("phone")
 		p := s.people[who]

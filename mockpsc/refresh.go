@@ -35,10 +35,10 @@ func (s *Server) refresh(a *answer, r *http.Request, client *Client, form url.Va
 		return
 	}
 	s.mu.Lock()
-	g, code, problem := s.spendRefreshToken(client, token, s.issuer(r), client.boundTo(r), form)
+	g, ref := s.spendRefreshToken(client, token, s.issuer(r), client.boundTo(r), form)
 	s.mu.Unlock()
-	if problem != "" {
-		a.fail(http.StatusBadRequest, code, problem)
+	if ref != nil {
+		a.refuse(http.StatusBadRequest, ref)
 		return
 	}
 	s.issueTokens(a, g, nil, "Token is not active")
@@ -46,34 +46,41 @@ func (s *Server) refresh(a *answer, r *http.Request, client *Client, form url.Va
 
 // spendRefreshToken returns the grant that a refresh token goes on with. Called
 // with s.mu held.
-func (s *Server) spendRefreshToken(client *Client, token, issuer, thumbprint string, form url.Values) (g *grant, code, problem string) {
+func (s *Server) spendRefreshToken(client *Client, token, issuer, thumbprint string, form url.Values) (*grant, *refusal) {
+	refuse := func(words, rule string) (*grant, *refusal) {
+		return nil, &refusal{code: "invalid_grant", words: words, rule: rule}
+	}
 	now := s.now()
 	claims, ok := readRefreshToken(token)
 	if !ok || claims.Iss != issuer {
-		return nil, "invalid_grant", "Invalid refresh token"
+		return refuse("Invalid refresh token", "it is no refresh token of this server and process")
 	}
 	if claims.Azp != client.ID {
-		return nil, "invalid_grant", "Invalid refresh token. Token client and authorized client don't match"
+		return refuse("Invalid refresh token. Token client and authorized client don't match", "the refresh token was given to another client")
 	}
 	ses := s.sessions[claims.Sid]
 	if ses == nil || !ses.open(now) {
-		return nil, "invalid_grant", "Session not active"
+		return refuse("Session not active", "the session has ended: by a sign-out, by its age, or because the person's means was revoked")
 	}
 	known := s.refreshes[claims.Jti]
 	switch {
-	case known.grant == nil || known.grant.revoked || !now.Before(known.expires):
-		return nil, "invalid_grant", "Token is not active"
-	case known.grant.refresh != claims.Jti:
+	case known.grant == nil || !now.Before(known.expires):
+		return refuse("Token is not active", "the refresh token has expired")
+	case known.grant.revoked:
+		return refuse("Token is not active", "the refresh token has been revoked")
+	case known.grant.refresh != claims.Jti && !s.Assume.ReuseRefreshTokens:
 		s.takeBack(ses, client)
-		return nil, "invalid_grant", "Maximum allowed refresh token reuse exceeded"
+		return refuse("Maximum allowed refresh token reuse exceeded", "the refresh token comes a second time; all that the client holds of the session is revoked (RFC 9700, section 4.14.2)")
 	case known.grant.thumbprint != thumbprint: // stricter than RFC 8705, section 4, asks
-		return nil, "invalid_grant", "Client certificate missing, or its thumbprint and one in the refresh token did NOT match"
+		return refuse(badThumbprint, "the refresh token is bound to the certificate that it was asked for with (RFC 8705, section 3)")
 	case !sameScope(form, known.grant.scope): // the token is not spent: nothing was given for it
-		return nil, "invalid_scope", "Invalid scopes: " + form.Get("scope")
+		return nil, &refusal{code: "invalid_scope", words: "Invalid scopes: " + form.Get("scope"), rule: "a refresh has the scope that was granted, or none"}
 	}
 	known.grant.refresh = "" // until the next one is signed, none is good
-	return known.grant, "", ""
+	return known.grant, nil
 }
+
+const badThumbprint = "Client certificate missing, or its thumbprint and one in the refresh token did NOT match"
 
 // sameScope reports whether a refresh asks for what was granted; to leave it
 // out is to ask for the same.
@@ -120,11 +127,15 @@ func readRefreshToken(token string) (refreshClaims, bool) {
 	return c, c.Typ == "Refresh"
 }
 
-// sweepTokens drops what has expired. Called with s.mu held.
+// forgetAfter is how long a dead token is remembered, so that whoever shows it
+// can be told that it has expired.
+const forgetAfter = 5 * time.Minute
+
+// sweepTokens drops what has expired a while ago. Called with s.mu held.
 func (s *Server) sweepTokens(now time.Time) {
 	for _, tokens := range []map[string]issued{s.access, s.refreshes} {
 		for id, t := range tokens {
-			if !now.Before(t.expires) {
+			if now.Sub(t.expires) >= forgetAfter {
 				delete(tokens, id)
 			}
 		}

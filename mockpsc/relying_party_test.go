@@ -1,6 +1,7 @@
 package mockpsc_test
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -27,7 +28,8 @@ const (
 // shows it: what a fault changes is then seen, and what it must not change too.
 type relyingParty struct {
 	*httptest.Server
-	mock *mockpsc.Server
+	mock  *mockpsc.Server
+	pages string // base URL of the sign-in page; "": the mock's
 
 	mu       sync.Mutex
 	callback url.Values
@@ -68,7 +70,7 @@ func (rp *relyingParty) authURL(change map[string]string) string {
 			q.Set(k, v)
 		}
 	}
-	return rp.mock.URL + "/auth?" + q.Encode()
+	return cmp.Or(rp.pages, rp.mock.URL) + "/auth?" + q.Encode()
 }
 
 func (rp *relyingParty) lastCallback() url.Values {

@@ -26,11 +26,12 @@ type keyPair struct{ signing, encryption key }
 type formerKeys struct {
 	keyPair
 	since time.Time // of being former
+	until time.Time // of being published
 }
 
 // RotateKeys makes a new key to sign and a new one to encrypt. From now on the
 // new one signs; the former ones stay published for ten minutes by [Server.Now]
-// and are then withdrawn. Other servers of the process keep their keys, and so
+// and are then withdrawn, or earlier by WithdrawKeys. Other servers of the process keep their keys, and so
 // does a sign-out: an ID token of the last four hours still serves as its hint.
 //
 // How PSC rotates its keys is unknown, and so is whether it leaves a grace
@@ -39,12 +40,25 @@ type formerKeys struct {
 func (s *Server) RotateKeys() {
 	next := &keyPair{newKey(), newKey()} // slow; nobody waits meanwhile
 	now := s.now()
+	longest, _ := s.sessionLifetimes()
 	s.keys.mu.Lock()
 	defer s.keys.mu.Unlock()
-	former := formerKeys{s.keys.pair(), now}
+	former := formerKeys{s.keys.pair(), now, now.Add(keyGrace)}
 	s.keys.former = slices.Insert(s.keys.former, 0, former)
-	s.keys.former = slices.DeleteFunc(s.keys.former, func(f formerKeys) bool { return now.Sub(f.since) >= ssoMax })
+	s.keys.former = slices.DeleteFunc(s.keys.former, func(f formerKeys) bool { return now.Sub(f.since) >= longest })
 	s.keys.current = next
+}
+
+// WithdrawKeys ends the grace of the former keys: from now on only those in use
+// are published, and a token that an earlier one signed can no longer be
+// verified by a client that reads the keys again.
+func (s *Server) WithdrawKeys() {
+	now := s.now()
+	s.keys.mu.Lock()
+	defer s.keys.mu.Unlock()
+	for i := range s.keys.former {
+		s.keys.former[i].until = now
+	}
 }
 
 // pair returns the keys in use. Called with mu held.
@@ -65,25 +79,37 @@ func (s *Server) signing() key {
 	return s.keys.current.signing
 }
 
-// keysSince returns the keys in use and those in use less than d ago, the latest first.
-func (s *Server) keysSince(d time.Duration) []keyPair {
-	now := s.now()
+// keysOf returns the keys in use and those former ones that are wanted, the latest first.
+func (s *Server) keysOf(want func(formerKeys) bool) []keyPair {
 	s.keys.mu.Lock()
 	defer s.keys.mu.Unlock()
 	list := []keyPair{s.keys.pair()}
 	for _, f := range s.keys.former {
-		if now.Sub(f.since) < d {
+		if want(f) {
 			list = append(list, f.keyPair)
 		}
 	}
 	return list
 }
 
+// hintKeys are the keys that may have signed a hint: a rotation signs nobody out.
+func (s *Server) hintKeys() []keyPair {
+	longest, _ := s.sessionLifetimes()
+	now := s.now()
+	return s.keysOf(func(f formerKeys) bool { return now.Sub(f.since) < longest })
+}
+
 // publishedKeys is the JWKS: one key to sign and one to encrypt, as Keycloak
-// has them, and for a while those before.
+// has them, and for a while those before. More keys to sign, if they are
+// assumed, come first: who takes the first one instead of reading kid is wrong.
 func (s *Server) publishedKeys() []byte {
 	var set jose.JSONWebKeySet
-	for _, k := range s.keysSince(keyGrace) {
+	for i := range s.Assume.SigningKeys - 1 {
+		k := spareKeys[i]()
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: &k.private.PublicKey, KeyID: k.kid, Algorithm: "RS256", Use: "sig"})
+	}
+	now := s.now()
+	for _, k := range s.keysOf(func(f formerKeys) bool { return now.Before(f.until) }) {
 		set.Keys = append(set.Keys,
 			jose.JSONWebKey{Key: &k.encryption.private.PublicKey, KeyID: k.encryption.kid, Algorithm: "RSA-OAEP", Use: "enc"},
 			jose.JSONWebKey{Key: &k.signing.private.PublicKey, KeyID: k.signing.kid, Algorithm: "RS256", Use: "sig"})

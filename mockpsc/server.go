@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
-	"net/url"
+	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -17,15 +18,7 @@ import (
 // by it, and the wallet's /auth lies directly under the base URL.
 const realmPath = "/auth/realms/esante-wallet"
 
-// Lifetimes. Those of tokens and sessions are the real service's; the code's is
-// shorter than Keycloak's 60 seconds, because a client that is slow here will
-// be too slow there one day.
 const (
-	codeTTL    = 30 * time.Second
-	tokenTTL   = 120 * time.Second
-	refreshTTL = 30 * time.Minute
-	ssoMax     = 4 * time.Hour
-	ssoIdle    = 30 * time.Minute
 	ticketTTL  = 2 * time.Minute  // a QR code or a notification
 	attemptTTL = 15 * time.Minute // a sign-in page left open
 )
@@ -51,6 +44,28 @@ type Server struct {
 	// from what a stranger sends is no issuer. One under esante.gouv.fr is refused.
 	Issuer string
 
+	// WalletURL is the base URL of a second host for the pages, as the real service
+	// has one: its sign-in page is on “wallet”, all the rest, issuer included, on
+	// “auth”. It is scheme://host without a path, such as "http://localhost:9090"
+	// beside an Issuer on 127.0.0.1:9090: the mock must be served at both, and
+	// answers at each only what belongs there. It needs an Issuer of the same
+	// scheme. If empty, the pages are on the issuer's host.
+	WalletURL string
+
+	// TrustForwarded builds the issuer from X-Forwarded-Proto and X-Forwarded-Host
+	// where a request has them, which may then name any host. It is for a mock
+	// behind a proxy that sets both itself, and excludes Issuer. The default
+	// ignores these headers: anybody can send them.
+	TrustForwarded bool
+
+	// Lenient, if not nil, is told of each rule that a request breaks and that a
+	// milder provider would not mind, and the request passes: a missing state or
+	// nonce, another acr_values or scope, an unknown or contradictory prompt, a bad
+	// max_age, request objects and response_mode (ignored), PKCE with plain, a
+	// code_verifier without a challenge, a secret given twice. It is called while
+	// a request waits, with a sentence that holds no secret. The default refuses.
+	Lenient func(rule string)
+
 	// Clients are the declared applications. If empty, there is one, "carelink"
 	// with the secret "carelink-secret", whose redirect and post-logout
 	// addresses may be any http or https URL of a loopback host.
@@ -68,8 +83,14 @@ type Server struct {
 	URL string
 
 	// HidePersonas hides the panel of personas beside the sign-in page, for
-	// screenshots and demonstrations. The default shows it.
+	// screenshots and demonstrations; the phone stays. The default shows it.
 	HidePersonas bool
+
+	// Lifetimes are those of what the mock gives out. Each client may have its own.
+	Lifetimes Lifetimes
+
+	// Assume chooses among what the real service may do where nobody knows.
+	Assume Assumptions
 
 	// PersonaFiles holds the documents of more people: every *.json at its root,
 	// in the form of mockpsc/personas in this module. One whose id is that of a
@@ -97,27 +118,39 @@ type Server struct {
 	// signed in. The default shows the sign-in page.
 	Auto string
 
+	// PhoneURL is the base URL without a final slash, such as
+	// "http://192.168.1.20:9091", at which a real phone reaches PhoneHandler: the
+	// QR codes lead there. If empty, they lead to the mock itself, which on a
+	// loopback host no phone can reach; the page says so. One under
+	// esante.gouv.fr is refused.
+	PhoneURL string
+
 	once sync.Once
 	mux  *http.ServeMux
 	err  error       // what Check found
 	docs []*document // the people, in order
 	keys keyring
+	who  whoCache
 
 	telling telling
 
 	mu        sync.Mutex
 	people    map[string]*person  // by persona id
 	attempts  map[string]*attempt // sign-ins under way, by handle
-	tickets   map[string]*attempt // the same, by what the phone was shown
+	endings   map[string]ending   // those that are over
+	tickets   map[string]*attempt // attempts, by what the phone was shown
 	sessions  map[string]*session // SSO sessions, by sid
 	grants    map[string]*grant   // by authorization code
-	access    map[string]issued   // by access token
+	access    map[string]issued   // by the digest of the access token
 	refreshes map[string]issued   // by the refresh token's jti, those already spent too
 	requests  []*Request
 	lastSweep time.Time
 	drill     string // under way; see Drill
 
 	cibaRequests []*cibaRequest // oldest first
+
+	activations    map[string]*activation // by handle
+	activatePhones map[string]*activation // by what a phone was shown
 }
 
 // A Request is one request that a [Server] has seen. It holds no secret: no
@@ -133,11 +166,31 @@ type Request struct {
 // ServeHTTP answers at the paths of the real service. See the package comment
 // for what is refused and how.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a := s.admit(w, r)
+	if a == nil {
+		return
+	}
+	if problem := s.checkHost(r); problem != "" {
+		a.fail(http.StatusInternalServerError, "issuer_not_configured", problem)
+		return
+	}
+	if s.misplaced(a, r) {
+		return
+	}
+	if s.drilled(a, r) {
+		return
+	}
+	s.mux.ServeHTTP(a, r)
+}
+
+// admit notes a request and bounds it. It answers and returns nil if this server
+// cannot serve.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request) *answer {
 	s.once.Do(s.init)
 	w.Header().Set("X-Mock-PSC", "1")
 
 	s.mu.Lock()
-	entry := &Request{Time: s.now(), Method: r.Method, Path: r.URL.Path}
+	entry := &Request{Time: s.now(), Method: own(r.Method), Path: own(path.Clean(r.URL.Path))} // "//_mock/phone/x" must not escape the mask
 	if strings.HasPrefix(entry.Path, phonePath) {
 		entry.Path = phonePath + "{ticket}" // the rest is a secret
 	} else if strings.HasPrefix(entry.Path, readerPath) {
@@ -154,19 +207,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if s.err != nil {
 		a.fail(http.StatusInternalServerError, "invalid_configuration", s.err.Error())
-		return
+		return nil
 	}
-	if s.Issuer == "" && !loopbackHost(r.Host) {
-		a.fail(http.StatusInternalServerError, "issuer_not_configured", fmt.Sprintf(
-			"no issuer is configured, and the mock does not guess one from the Host %q, which is not a loopback host. "+
-				"Set Server.Issuer (mockpsc -issuer) to the address by which browsers and applications reach it, "+
-				"such as https://psc.test.example%s", r.Host, realmPath))
-		return
-	}
-	if s.drilled(a, r) {
-		return
-	}
-	s.mux.ServeHTTP(a, r)
+	return a
 }
 
 // Check reports every fault of the configuration at once, each with the field
@@ -176,20 +219,7 @@ func (s *Server) Check() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("mockpsc: "+format, args...)) }
 
-	if s.Issuer != "" {
-		u, err := url.Parse(s.Issuer)
-		switch {
-		case err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https":
-			bad("invalid Issuer %q: an http or https URL is required", s.Issuer)
-		case u.Path != realmPath || u.RawQuery != "" || u.Fragment != "" || strings.HasSuffix(s.Issuer, "#"):
-			bad("invalid Issuer %q: it must be scheme://host%s, as at the real service", s.Issuer, realmPath)
-		case realServiceHost(u.Hostname()):
-			bad("invalid Issuer %q: a mock must never be mistaken for the real service; use a host of your own", s.Issuer)
-		}
-	}
-	if err := s.checkCA(); err != nil {
-		errs = append(errs, err)
-	}
+	errs = append(errs, s.checkAddresses(), s.checkPhoneURL(), s.checkCA(), s.Lifetimes.check("Lifetimes"), s.Assume.check())
 	if docs, err := s.documents(); err != nil {
 		errs = append(errs, err)
 	} else if err := s.checkAuto(docs); err != nil {
@@ -211,6 +241,8 @@ func (s *Server) Check() error {
 			bad("client %q has a Secret and TLSClientAuth; it authenticates in one way", c.ID)
 		case c.CertificateDN != "" && !c.TLSClientAuth:
 			bad("client %q has a CertificateDN without TLSClientAuth", c.ID)
+		case c.CertificateBoundTokens && !c.TLSClientAuth:
+			bad("client %q has CertificateBoundTokens without TLSClientAuth", c.ID)
 		}
 		if len(c.RedirectURIs) == 0 && !c.anyLoopback {
 			bad("client %q has no redirect URI", c.ID)
@@ -224,6 +256,12 @@ func (s *Server) Check() error {
 			if err := checkLogoutURI(c.BackchannelLogoutURI); err != nil {
 				bad("client %q, BackchannelLogoutURI %q: %w", c.ID, c.BackchannelLogoutURI, err)
 			}
+		}
+		if err := c.Lifetimes.check("client " + strconv.Quote(c.ID) + ", Lifetimes"); err != nil {
+			errs = append(errs, err)
+		}
+		if c.Lifetimes.Session != 0 || c.Lifetimes.SessionIdle != 0 {
+			bad("client %q: Session and SessionIdle are the Server's; clients share a session", c.ID)
 		}
 		if c.StartURL != "" {
 			if err := checkReturnURI(c.StartURL); err != nil {
@@ -267,8 +305,8 @@ func (s *Server) Change(persona, change string) error {
 	return fmt.Errorf("mockpsc: persona %q has no change %q; known: %s", persona, change, p.original.changeIDs())
 }
 
-// Reset forgets sign-ins, sessions, tokens, blocked cards and e-CPS, changes of
-// situation, a drill and the requests seen. The keys stay.
+// Reset forgets sign-ins, sessions, tokens, blocked cards and e-CPS, activations
+// of e-CPS, changes of situation, a drill and the requests seen. The keys stay.
 func (s *Server) Reset() {
 	s.once.Do(s.init)
 	s.mu.Lock()
@@ -295,10 +333,13 @@ func (s *Server) reset() {
 		s.people[d.ID] = p
 	}
 	s.attempts = map[string]*attempt{}
+	s.endings = map[string]ending{}
 	s.tickets = map[string]*attempt{}
 	s.sessions = map[string]*session{}
 	s.grants = map[string]*grant{}
 	s.cibaRequests = nil
+	s.activations = map[string]*activation{}
+	s.activatePhones = map[string]*activation{}
 	s.access = map[string]issued{}
 	s.refreshes = map[string]issued{}
 	s.requests = nil
@@ -338,6 +379,11 @@ func (s *Server) routes() {
 	handle("POST "+phonePath+"{ticket}", s.phone)
 	handle("GET "+readerPath+"{ticket}", s.reader)
 	handle("POST "+readerPath+"{ticket}", s.reader)
+	handle("GET "+activationPath, s.activate)
+	handle("POST "+activationPath, s.activate)
+	handle("GET "+activationPath+"/status", s.activationStatus)
+	handle("GET "+phonePath+"activation/{ticket}", s.activationPhone)
+	handle("POST "+phonePath+"activation/{ticket}", s.activationPhone)
 
 	handle("POST "+oidc+"/token", s.token)
 	handle("POST "+oidc+"/ext/ciba/auth", s.ciba)
@@ -368,25 +414,23 @@ func (s *Server) notImitated(a *answer, r *http.Request) {
 	a.fail(http.StatusNotImplemented, "not_implemented", "this mock does not imitate "+r.URL.Path)
 }
 
+// notFound answers where nothing is, and where something is for another method.
 func (s *Server) notFound(a *answer, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := *r
+		other.Method = method
+		if _, pattern := s.mux.Handler(&other); strings.HasPrefix(pattern, method+" ") {
+			allowed = append(allowed, method)
+		}
+	}
+	asked := strings.Replace(r.Method, http.MethodHead, http.MethodGet, 1) // a HEAD is a GET here
+	if len(allowed) > 0 && !slices.Contains(allowed, asked) {
+		a.Header().Set("Allow", strings.Join(allowed, ", "))
+		a.fail(http.StatusMethodNotAllowed, "method_not_allowed", r.URL.Path+" is not for "+r.Method)
+		return
+	}
 	a.fail(http.StatusNotFound, "not_found", "no such path at this mock: "+r.URL.Path+"; the issuer's path is "+realmPath)
-}
-
-// issuer returns the issuer of this server as this request sees it.
-func (s *Server) issuer(r *http.Request) string {
-	if s.Issuer != "" {
-		return s.Issuer
-	}
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
-	return scheme + "://" + r.Host + realmPath
-}
-
-// base is the issuer without the realm's path.
-func (s *Server) base(r *http.Request) string {
-	return strings.TrimSuffix(s.issuer(r), realmPath)
 }
 
 func (s *Server) now() time.Time {
@@ -406,6 +450,14 @@ func (s *Server) clients() []Client {
 	return s.Clients
 }
 
+func (s *Server) clientIDs() string {
+	var ids []string
+	for _, c := range s.clients() {
+		ids = append(ids, c.ID)
+	}
+	return strings.Join(ids, ", ")
+}
+
 func (s *Server) client(id string) *Client {
 	list := s.clients()
 	for i := range list {
@@ -416,12 +468,6 @@ func (s *Server) client(id string) *Client {
 	return nil
 }
 
-// realServiceHost reports whether a host is ANS's, whatever its case or final dot.
-func realServiceHost(host string) bool {
-	host = strings.TrimSuffix(strings.ToLower(host), ".")
-	return host == "esante.gouv.fr" || strings.HasSuffix(host, ".esante.gouv.fr")
-}
-
 // sweep drops what has expired, once a minute. Called with s.mu held.
 func (s *Server) sweep() {
 	now := s.now()
@@ -430,22 +476,34 @@ func (s *Server) sweep() {
 	}
 	s.lastSweep = now
 	s.sweepCIBA(now)
+	s.sweepActivations(now)
 	for id, at := range s.attempts {
 		if now.Sub(at.started) > 2*attemptTTL { // the second half lets the page say what has expired
 			delete(s.attempts, id)
 			delete(s.tickets, at.ticket.id)
 		}
 	}
+	for id, e := range s.endings {
+		if now.Sub(e.started) > 2*attemptTTL {
+			delete(s.endings, id)
+		}
+	}
+	for id, at := range s.tickets { // one that was made while its attempt ended
+		if now.Sub(at.ticket.made) > 2*attemptTTL {
+			delete(s.tickets, id)
+		}
+	}
 	for sid, ses := range s.sessions {
-		if now.Sub(ses.authTime) > ssoMax+refreshTTL {
+		if now.After(ses.ends()) {
 			delete(s.sessions, sid)
 		}
 	}
 	s.sweepTokens(now)
 	for code, g := range s.grants {
 		_, renewable := s.refreshes[g.refresh]
-		if now.Sub(g.issued) > 2*tokenTTL && !renewable { // long enough to notice that a code comes back
+		if now.Sub(g.issued) > g.lives.Code+g.lives.AccessToken && !renewable { // until then a code that comes back takes its tokens along
 			delete(s.grants, code)
 		}
 	}
+	s.giveBack()
 }

@@ -25,9 +25,10 @@ func (s *Server) signInPage(a *answer, r *http.Request, at *attempt, n notice) {
 	s.mu.Lock()
 	if means == "ecps" {
 		if !at.ticket.fresh(s.now()) || at.ticket.typed || at.ticket.state != waiting {
-			s.newTicket(at, nil)
+			s.newTicket(at, "", nil)
 		}
 		v.ofTicket(s, at)
+		v.Frame = phonePath + at.ticket.id + "?panel=1"
 		v.Identifier = r.Form.Get("identifier")
 		if v.Identifier == "" {
 			v.Identifier, _ = url.QueryUnescape(s.cookie(r, "id"))
@@ -41,7 +42,7 @@ func (s *Server) signInPage(a *answer, r *http.Request, at *attempt, n notice) {
 	s.mu.Unlock()
 
 	v.Panel = !s.HidePersonas
-	v.Faults = faults
+	v.Faults, v.who = faults, &s.who
 	status := http.StatusOK
 	if n.Key != "" {
 		status = http.StatusBadRequest
@@ -104,7 +105,7 @@ func (s *Server) ecps(a *answer, r *http.Request) {
 	if at == nil {
 		return
 	}
-	typed := strings.ReplaceAll(strings.TrimSpace(r.Form.Get("identifier")), " ", "")
+	typed := strings.Join(strings.Fields(r.Form.Get("identifier")), "") // as it is written in groups
 	if r.Form.Get("remember") != "" {
 		s.setCookie(a, r, "id", url.QueryEscape(typed), 180*24*3600)
 	} else if s.cookie(r, "id") != "" {
@@ -116,12 +117,23 @@ func (s *Server) ecps(a *answer, r *http.Request) {
 	switch {
 	case typed == "":
 		key = "id_empty"
-	case p != nil && !p.ecps.Works():
+	case p != nil && s.people[typed] == p: // the mock's name for the person is no identifier
+		key = "id_form"
+	case p != nil && p.ecps.Works():
+		s.newTicket(at, p.now.NationalID, p)
+	case p != nil:
 		key = stateKey(byPhone, p.ecps.State)
-	case p != nil && s.people[typed] != p: // found by a number, not by the mock's name for the person
-		s.newTicket(at, p)
 	default:
 		key = identifierFault(typed)
+	}
+	if s.Assume.DiscreetIdentifiers && (key == "id_unknown" || strings.HasPrefix(key, "ecps_")) {
+		if p == nil && len(typed) == 11 {
+			typed = "8" + typed
+		} else if p != nil {
+			typed = p.now.NationalID
+		}
+		s.newTicket(at, typed, nil)
+		key = ""
 	}
 	s.mu.Unlock()
 	if key != "" {
@@ -153,10 +165,9 @@ func (s *Server) cancel(a *answer, r *http.Request) {
 	}
 	s.mu.Lock()
 	if at.done == "" {
-		at.done = at.refuse("access_denied", "User denied access")
+		s.finish(at, at.refuse("access_denied", "User denied access"))
 	}
 	location := at.done
-	delete(s.tickets, at.ticket.id)
 	s.mu.Unlock()
 	a.redirect(location)
 }

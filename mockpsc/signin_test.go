@@ -111,7 +111,7 @@ func TestQRCodeThenPhone(t *testing.T) {
 	if strings.Contains(choices, "BENALI") {
 		t.Error("somebody without an e-CPS has a phone")
 	}
-	expect(t, phone.answer("nothing", "chosen"), "Choisissez un téléphone.", "À qui est ce téléphone ?")
+	expect(t, phone.answer("nothing", "chosen"), "Choisissez un téléphone.", "À qui est ce téléphone ?", `aria-describedby="phone-error"`)
 	expect(t, phone.answer("phone", "dr-dupont"), "Connexion demandée", "<strong>CareLink</strong> demande à vous identifier")
 
 	expect(t, p.wait(), "Validez sur votre téléphone", "Nous n'avons pas encore reçu votre validation")
@@ -442,4 +442,78 @@ func TestPages(t *testing.T) {
 			t.Error("still remembered")
 		}
 	})
+}
+
+func TestASignInThatIsOver(t *testing.T) {
+	mock := mockpsc.NewServer(t)
+	rp := newRelyingParty(t, mock)
+	mock.Clients = []mockpsc.Client{{ID: "carelink", Secret: "carelink-secret", Name: "CareLink", RedirectURIs: []string{rp.redirectURI()}, StartURL: rp.URL + "/login"}}
+	p := begin(t, rp)
+	p.post("/auth/ecps", "identifier", "99999001011")
+	phone := device{t, p.phone()}
+	phone.answer("same", "yes")
+	phone.answer("pin", "1234")
+	p.wait()
+	code := rp.lastCallback().Get("code")
+	waitPage := mock.URL + "/auth/wait?attempt=" + url.QueryEscape(p.attempt)
+
+	_, page := get(t, p.browser, waitPage)
+	expect(t, page, "Cette demande a déjà servi. Recommencez la connexion.", `href="`+rp.URL+`/login">Revenir à CareLink`)
+	if strings.Contains(page, "Annuler et revenir") || strings.Contains(page, "<iframe") {
+		t.Error("offers what cannot be done any more")
+	}
+	_, status := get(t, p.browser, mock.URL+"/auth/status?attempt="+url.QueryEscape(p.attempt))
+	expect(t, status, `"state":"used"`)
+	if p.wait(); p.page != "back" || rp.lastCallback().Get("code") != code {
+		t.Error("a double click is not answered as the first")
+	}
+	_, page = get(t, newBrowser(t), waitPage)
+	expect(t, page, "Votre demande a expiré") // nobody else is told
+}
+
+func TestThePhoneLeadsBackToItsOwnBrowserOnly(t *testing.T) {
+	rp := newRelyingParty(t, mockpsc.NewServer(t))
+	p := begin(t, rp)
+	phone := device{t, p.phone()}
+	for _, step := range [][]string{{"phone", "dr-dupont"}, {"same", "yes"}, {"pin", "1234"}} {
+		phone.answer(step...)
+	}
+	for _, elsewhere := range []string{phone.show(), (device{t, phone.address + "?panel=1"}).show()} {
+		expect(t, elsewhere, "Connexion validée")
+		if strings.Contains(elsewhere, "Revenir au navigateur") || strings.Contains(elsewhere, p.attempt) {
+			t.Error("another device is given the browser's handle")
+		}
+	}
+	_, inFrame := get(t, p.browser, phone.address+"?panel=1")
+	if strings.Contains(inFrame, "Revenir au navigateur") {
+		t.Error("the panel leads away from the page around it")
+	}
+	_, page := get(t, p.browser, phone.address)
+	expect(t, page, "Revenir au navigateur")
+	link := only(t, regexp.MustCompile(`href="(/auth/wait[^"]+)"`), page)
+	if _, page = get(t, p.browser, rp.mock.URL+link); page != "back" {
+		t.Errorf("the link leads to %.300s", page)
+	}
+}
+
+func TestTheFrontPageHasItsBlocksInOrder(t *testing.T) {
+	mock := mockpsc.NewServer(t)
+	mock.Clients = []mockpsc.Client{
+		{ID: "app", Secret: "s", Name: "Agenda", RedirectURIs: []string{"http://localhost:3000/cb"}, StartURL: "http://localhost:3000/login"},
+		{ID: "silent", Secret: "s", RedirectURIs: []string{"http://localhost:4000/cb"}},
+	}
+	_, page := get(t, http.DefaultClient, mock.URL+"/")
+	var headings []string
+	for _, m := range regexp.MustCompile(`<h2[^>]*>([^<]+)</h2>`).FindAllStringSubmatch(page, -1) {
+		headings = append(headings, html.UnescapeString(m[1]))
+	}
+	if got, want := strings.Join(headings, " | "), "Brancher votre application | Personnages | Applications déclarées | Essayer maintenant | Le vrai service"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	expect(t, page, `href="http://localhost:3000/login">Se connecter à Agenda`, `href="/_mock/activation">Activer une e-CPS`, "http://localhost:4000/cb")
+	if strings.Count(page, "Se connecter à") != 1 {
+		t.Error("a way in at an application that gave no address")
+	}
+	_, page = get(t, http.DefaultClient, mockpsc.NewServer(t).URL+"/")
+	expect(t, page, "Aucune application déclarée n'indique d'adresse de départ.", "En savoir plus sur la gestion de vos données et vos droits")
 }

@@ -11,7 +11,6 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -238,14 +237,7 @@ func (s *Server) authenticateByCertificate(a *answer, r *http.Request, client *C
 	if problem == "" {
 		return true
 	}
-	body, err := json.Marshal(map[string]string{
-		"error": "unauthorized_client", "error_description": "Invalid client or Invalid client credentials",
-	})
-	if err != nil {
-		panic(err) // two strings always marshal
-	}
-	a.explain(problem)
-	a.json(http.StatusUnauthorized, body)
+	a.refuse(http.StatusUnauthorized, &refusal{code: "unauthorized_client", words: badClient, rule: problem})
 	return false
 }
 
@@ -297,7 +289,7 @@ func subjectDN(cert *x509.Certificate) string {
 // boundTo is what a token for this client says of the certificate that it was
 // asked for with (RFC 8705, section 3.1), in x5t#S256; "" if nothing.
 func (c *Client) boundTo(r *http.Request) string {
-	if !c.TLSClientAuth {
+	if !c.TLSClientAuth || !c.CertificateBoundTokens {
 		return ""
 	}
 	return thumbprint(r)

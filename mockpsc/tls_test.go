@@ -114,6 +114,7 @@ func newTLSParty(t testing.TB) *tlsParty {
 		{ID: "by-cn", TLSClientAuth: true, RedirectURIs: []string{tlsRedirect}},
 		{ID: "by-dn", TLSClientAuth: true, CertificateDN: byDN, RedirectURIs: []string{tlsRedirect}},
 		{ID: "by-secret", Secret: "s3cret", RedirectURIs: []string{tlsRedirect}},
+		{ID: "bound", TLSClientAuth: true, CertificateBoundTokens: true, RedirectURIs: []string{tlsRedirect}},
 	}
 	return p
 }
@@ -194,7 +195,7 @@ func TestTLSClientAuth(t *testing.T) {
 		{name: "no certificate, but Basic with an empty secret", client: "by-cn", basic: true, want: "no secret"},
 		{name: "a certificate and a secret", client: "by-cn", cert: certificate("by-cn"), change: url.Values{"client_secret": {"x"}}, want: "no secret"},
 		{name: "a certificate and Basic", client: "by-cn", cert: certificate("by-cn"), basic: true, want: "no secret"},
-		{name: "a certificate instead of the secret", client: "by-secret", cert: certificate("by-secret"), want: "Invalid client"},
+		{name: "a certificate instead of the secret", client: "by-secret", cert: certificate("by-secret"), want: "client_secret of by-secret"},
 		{name: "expired", client: "by-cn", cert: certificate("by-cn"), later: 398 * 24 * time.Hour, want: "expired"},
 		{name: "not yet valid", client: "by-cn", cert: certificate("by-cn"), later: -2 * time.Hour, want: "not yet valid"},
 	} {
@@ -233,9 +234,9 @@ func TestTLSClientAuth(t *testing.T) {
 	}
 }
 
-func TestTokensAreBoundToTheCertificate(t *testing.T) {
+func TestTokensAreBoundToTheCertificateOnDemand(t *testing.T) {
 	p := newTLSParty(t)
-	cert, other := p.ClientCertificate("by-cn"), p.ClientCertificate("by-cn")
+	cert, other := p.ClientCertificate("bound"), p.ClientCertificate("bound")
 	tokenFor := func(client string, cert *tls.Certificate, secret string) tokens {
 		form := p.form(t, client)
 		if secret != "" {
@@ -261,7 +262,7 @@ func TestTokensAreBoundToTheCertificate(t *testing.T) {
 		return resp.StatusCode
 	}
 
-	tok := tokenFor("by-cn", &cert, "")
+	tok := tokenFor("bound", &cert, "")
 	var claims struct {
 		Cnf map[string]string `json:"cnf"`
 	}
@@ -281,10 +282,32 @@ func TestTokensAreBoundToTheCertificate(t *testing.T) {
 	if got := userinfo(tok, nil); got != 401 {
 		t.Errorf("userinfo with a stolen token and no certificate: %d", got)
 	}
+	for _, tt := range []struct {
+		name string
+		cert tls.Certificate
+		want int
+	}{
+		{"another certificate of the same name", other, 400},
+		{"the certificate", cert, 200},
+	} {
+		resp, err := p.presenting(&tt.cert).PostForm(p.URL+issuerPath+"/protocol/openid-connect/token",
+			url.Values{"grant_type": {"refresh_token"}, "client_id": {"bound"}, "refresh_token": {tok.RefreshToken}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := readTokens(t, resp); got.Status != tt.want {
+			t.Errorf("refresh with %s: %d %s", tt.name, got.Status, got.Body)
+		}
+	}
 
-	free := tokenFor("by-secret", &cert, "s3cret")
-	if strings.Contains(payload(t, free.AccessToken), "cnf") || userinfo(free, nil) != 200 {
-		t.Error("the token of a client with a secret is bound")
+	shown := p.ClientCertificate("by-cn")
+	for client, free := range map[string]tokens{
+		"that asks for nothing":                  tokenFor("by-cn", &shown, ""),
+		"with a secret, which shows one as well": tokenFor("by-secret", &shown, "s3cret"),
+	} {
+		if strings.Contains(payload(t, free.AccessToken), "cnf") || userinfo(free, nil) != 200 {
+			t.Errorf("the token of a client %s is bound", client)
+		}
 	}
 }
 
@@ -322,6 +345,7 @@ func TestCheckClientAuthentication(t *testing.T) {
 		{"nothing", &mockpsc.Server{Clients: []mockpsc.Client{{ID: "a", RedirectURIs: uris}}}, "no Secret"},
 		{"both", &mockpsc.Server{Clients: []mockpsc.Client{{ID: "a", Secret: "b", TLSClientAuth: true, RedirectURIs: uris}}}, "one way"},
 		{"a subject with a secret", &mockpsc.Server{Clients: []mockpsc.Client{{ID: "a", Secret: "b", CertificateDN: "CN=a", RedirectURIs: uris}}}, "without TLSClientAuth"},
+		{"bound tokens with a secret", &mockpsc.Server{Clients: []mockpsc.Client{{ID: "a", Secret: "b", CertificateBoundTokens: true, RedirectURIs: uris}}}, "without TLSClientAuth"},
 		{"a CA that is none", &mockpsc.Server{CA: &leaf}, "not the certificate of a CA"},
 		{"an empty CA", &mockpsc.Server{CA: new(tls.Certificate)}, "not the certificate of a CA"},
 		{"a CA with the key of another", &mockpsc.Server{CA: &tls.Certificate{Certificate: ca.Certificate, Leaf: ca.Leaf, PrivateKey: other.PrivateKey}}, "CA has not the private key"},

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
+	"regexp"
 	"time"
 )
 
@@ -22,16 +22,47 @@ type grant struct {
 	nonce       string
 	scope       string
 	challenge   string
+	plain       bool
 	session     *session
 	authTime    time.Time
 	who         *situation
+	sub         string
+	acr         string // "" if there is none
+	authMode    string // likewise
 	mode        authMode
+	lives       Lifetimes
 	faults      []Fault
 
 	thumbprint string // of the client's certificate; "" if it has a secret
 	spent      bool
 	refresh    string // jti of the only refresh token that is still good
 	revoked    bool   // and with it every token that came of it
+}
+
+// newGrant begins what a client is given of a session. Called with s.mu held.
+func (s *Server) newGrant(at *attempt, ses *session, code string) *grant {
+	who := ses.person.now
+	g := &grant{
+		code:        code,
+		issued:      s.now(),
+		client:      at.client,
+		issuer:      at.issuer,
+		redirectURI: at.redirectURI,
+		nonce:       at.nonce,
+		scope:       at.scope,
+		challenge:   at.challenge,
+		plain:       at.plain,
+		session:     ses,
+		authTime:    ses.authTime,
+		who:         who,
+		sub:         s.sub(who),
+		acr:         s.acr(who, ses.mode),
+		authMode:    s.authMode(ses.mode),
+		mode:        ses.mode,
+		lives:       s.lifetimes(at.client),
+	}
+	s.grants[code] = g
+	return g
 }
 
 // token exchanges an authorization code (RFC 6749, section 4.1.3) or a refresh
@@ -53,13 +84,13 @@ func (s *Server) token(a *answer, r *http.Request) {
 		a.fail(http.StatusBadRequest, "invalid_request", "Missing form parameter: grant_type")
 		return
 	default:
-		a.fail(http.StatusBadRequest, "unsupported_grant_type",
-			fmt.Sprintf("Unsupported grant_type: this mock answers authorization_code, refresh_token and CIBA, not %q", form.Get("grant_type")))
+		a.refuse(http.StatusBadRequest, &refusal{code: "unsupported_grant_type", words: "Unsupported grant_type",
+			rule: fmt.Sprintf("this endpoint answers authorization_code, refresh_token and CIBA, not %q", form.Get("grant_type"))})
 		return
 	}
-	g, problem := s.redeem(client, form)
-	if problem != "" {
-		a.fail(http.StatusBadRequest, "invalid_grant", problem)
+	g, ref := s.redeem(client, form)
+	if ref != nil {
+		a.refuse(http.StatusBadRequest, ref)
 		return
 	}
 	g.thumbprint = client.boundTo(r)
@@ -84,19 +115,19 @@ func (s *Server) issueTokens(a *answer, g *grant, faults []Fault, late string) {
 		return
 	}
 	// A refresh token never outlives the session. (Keycloak's; inferred.)
-	refreshExpires := now.Add(refreshTTL)
-	if end := g.session.authTime.Add(ssoMax); end.Before(refreshExpires) {
+	refreshExpires := now.Add(g.lives.RefreshToken)
+	if end := g.session.ends(); end.Before(refreshExpires) {
 		refreshExpires = end
 	}
 	g.refresh, g.session.used = jti, now
 	g.session.joins(g)
-	s.access[accessToken] = issued{g, now.Add(tokenTTL)}
+	s.access[digest(accessToken)] = issued{g, now.Add(g.lives.AccessToken)}
 	s.refreshes[jti] = issued{g, refreshExpires}
 	s.mu.Unlock()
 
 	out := &outgoing{status: http.StatusOK, members: object{
 		{"access_token", accessToken},
-		{"expires_in", int(tokenTTL.Seconds())},
+		{"expires_in", int(g.lives.AccessToken.Seconds())},
 		{"refresh_expires_in", int(refreshExpires.Sub(now).Seconds())},
 		{"refresh_token", s.refreshToken(g, jti, now, refreshExpires)},
 		{"token_type", "Bearer"},
@@ -119,7 +150,7 @@ func (s *Server) clientForm(a *answer, r *http.Request) (*Client, url.Values) {
 	form := r.PostForm // never the query: it ends up in logs
 	for name, values := range form {
 		if len(values) > 1 {
-			a.fail(http.StatusBadRequest, "invalid_request", "duplicated parameter "+name)
+			a.refuse(http.StatusBadRequest, &refusal{code: "invalid_request", words: "duplicated parameter", rule: "parameter " + name + " is given twice (RFC 6749, section 3.2)"})
 			return nil, nil
 		}
 	}
@@ -136,8 +167,8 @@ func (s *Server) clientForm(a *answer, r *http.Request) (*Client, url.Values) {
 func (s *Server) authenticate(a *answer, r *http.Request, form url.Values) *Client {
 	id, secret := form.Get("client_id"), form.Get("client_secret")
 	if user, password, ok := r.BasicAuth(); ok {
-		if form.Has("client_secret") {
-			a.fail(http.StatusBadRequest, "invalid_request", "one way of client authentication per request (RFC 6749, section 2.3)")
+		if rule := "one way of client authentication per request (RFC 6749, section 2.3)"; form.Has("client_secret") && !s.lenient(rule) {
+			a.fail(http.StatusBadRequest, "invalid_request", rule)
 			return nil
 		}
 		// Both parts are form-urlencoded first (RFC 6749, section 2.3.1).
@@ -150,9 +181,8 @@ func (s *Server) authenticate(a *answer, r *http.Request, form url.Values) *Clie
 		a.Header().Set("WWW-Authenticate", `Basic realm="esante-wallet"`)
 	}
 	client := s.client(id)
-	const text = "Invalid client or Invalid client credentials"
 	if client == nil {
-		a.fail(http.StatusUnauthorized, "invalid_client", text)
+		a.refuse(http.StatusUnauthorized, &refusal{code: "invalid_client", words: badClient, rule: fmt.Sprintf("client_id %q is unknown; declared: %s", id, s.clientIDs())})
 		return nil
 	}
 	a.belongsTo(client)
@@ -163,91 +193,99 @@ func (s *Server) authenticate(a *answer, r *http.Request, form url.Values) *Clie
 		return client
 	}
 	if subtle.ConstantTimeCompare([]byte(secret), []byte(client.Secret)) != 1 {
-		a.fail(http.StatusUnauthorized, "unauthorized_client", text)
+		a.refuse(http.StatusUnauthorized, &refusal{code: "unauthorized_client", words: badClient, rule: "the client_secret of " + client.ID + " is missing or wrong"})
 		return nil
 	}
 	a.Header().Del("WWW-Authenticate")
 	return client
 }
 
+const badClient = "Invalid client or Invalid client credentials"
+
 // redeem spends a code. Whatever goes wrong after the code was found, it stays
 // spent: a second try with a better verifier would be a second guess.
-func (s *Server) redeem(client *Client, form url.Values) (*grant, string) {
+func (s *Server) redeem(client *Client, form url.Values) (*grant, *refusal) {
+	refuse := func(words, rule string) (*grant, *refusal) {
+		return nil, &refusal{code: "invalid_grant", words: words, rule: rule}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g := s.grants[form.Get("code")]
 	if g == nil {
-		return nil, "Code not valid"
+		return refuse("Code not valid", "the code is unknown, or so old that it is forgotten")
 	}
 	if g.spent {
 		g.revoked = true // RFC 6749, section 4.1.2: what the code gave is taken back
-		return nil, "Code not valid"
+		return refuse("Code not valid", "the code comes a second time; what it gave is revoked (RFC 6749, section 4.1.2)")
 	}
 	g.spent = true
 	verifier := form.Get("code_verifier")
 	switch {
 	case g.client != client:
-		return nil, "Code not valid"
-	case s.now().Sub(g.issued) > codeTTL:
-		return nil, "Code not valid"
+		return refuse("Auth error", "the code was given to another client")
+	case s.now().Sub(g.issued) > g.lives.Code:
+		return refuse("Code not valid", fmt.Sprintf("the code has expired: it lives %d seconds", int(g.lives.Code.Seconds())))
 	case form.Get("redirect_uri") != g.redirectURI:
-		return nil, "Incorrect redirect_uri"
+		return refuse("Incorrect redirect_uri", "redirect_uri must be that of the authorization request, to the letter (RFC 6749, section 4.1.3)")
 	case g.session.ended:
-		return nil, "Session not active"
+		return refuse("Session not active", "the session has ended meanwhile")
 	case g.challenge == "" && verifier != "": // RFC 9700, section 4.8.2: else a stolen code could be slipped in
-		return nil, "PKCE verification failed: code_verifier without code_challenge"
-	case g.challenge != "" && !verifies(verifier, g.challenge):
-		return nil, "PKCE verification failed"
+		if rule := "code_verifier without code_challenge (RFC 9700, section 4.8.2)"; !s.lenient(rule) {
+			return refuse("PKCE code verifier specified but challenge not present in authorization", rule)
+		}
+	case g.challenge == "":
+	case verifier == "":
+		return refuse("PKCE code verifier not specified", "code_verifier is required: the authorization request had a code_challenge")
+	case !pkceForm.MatchString(verifier):
+		return refuse("PKCE invalid code verifier", "a code_verifier has 43 to 128 characters, unreserved ones (RFC 7636, section 4.1)")
+	case !verifies(verifier, g.challenge, g.plain):
+		return refuse("PKCE verification failed", "the code_verifier is not that of the code_challenge")
 	}
-	return g, ""
+	g.redirectURI, g.challenge = "", "" // have served
+	return g, nil
 }
 
-// verifies checks a code_verifier (RFC 7636, sections 4.1 and 4.6).
-func verifies(verifier, challenge string) bool {
-	if len(verifier) < 43 || len(verifier) > 128 {
-		return false
+// pkceForm is that of a verifier and of a challenge (RFC 7636, section 4.1); plain
+// base64 has other characters.
+var pkceForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
+
+// verifies checks a code_verifier (RFC 7636, section 4.6).
+func verifies(verifier, challenge string, plain bool) bool {
+	if plain {
+		return subtle.ConstantTimeCompare([]byte(verifier), []byte(challenge)) == 1
 	}
 	sum := sha256.Sum256([]byte(verifier))
 	return subtle.ConstantTimeCompare([]byte(base64.RawURLEncoding.EncodeToString(sum[:])), []byte(challenge)) == 1
-}
-
-// acr is the claim for the way in which the person signed in; nil if there is none.
-func (g *grant) acr() *string {
-	if g.mode == byDelegation {
-		asked := "eidas1"
-		return &asked
-	}
-	return g.who.ACR[string(g.mode)]
 }
 
 // idToken writes all claims of a real one, in their order.
 func (s *Server) idToken(g *grant, now time.Time, accessToken string, faults []Fault) string {
 	half := sha256.Sum256([]byte(accessToken))
 	claims := object{
-		{"exp", now.Add(tokenTTL).Unix()},
+		{"exp", now.Add(g.lives.IDToken).Unix()},
 		{"iat", now.Unix()},
 		{"auth_time", g.authTime.Unix()},
 		{"jti", newUUID()},
 		{"iss", g.issuer},
 		{"aud", g.client.ID},
-		{"sub", g.who.sub()},
+		{"sub", g.sub},
 		{"typ", "ID"},
 		{"azp", g.client.ID},
 		{"nonce", g.nonce},
 		{"session_state", g.session.sid},
 		{"at_hash", base64.RawURLEncoding.EncodeToString(half[:16])},
 		{"sid", g.session.sid},
-		{"authMode", string(g.mode)},
-		{"acr", g.acr()},
+		{"authMode", g.authMode},
+		{"acr", g.acr},
 		{"SubjectNameID", g.who.NationalID},
 		{"preferred_username", g.who.NationalID},
 		{"given_name", g.who.GivenName},
 		{"family_name", g.who.FamilyName},
 	}
-	if g.acr() == nil {
+	if g.acr == "" {
 		claims.del("acr")
 	}
-	if g.mode == byDelegation {
+	if g.authMode == "" {
 		claims.del("authMode")
 	}
 	g.dropNonce(&claims)
@@ -260,26 +298,29 @@ func (s *Server) idToken(g *grant, now time.Time, accessToken string, faults []F
 // accessToken is of the same family. It has no aud.
 func (s *Server) accessToken(g *grant, now time.Time) string {
 	claims := object{
-		{"exp", now.Add(tokenTTL).Unix()},
+		{"exp", now.Add(g.lives.AccessToken).Unix()},
 		{"iat", now.Unix()},
 		{"auth_time", g.authTime.Unix()},
 		{"jti", newUUID()},
 		{"iss", g.issuer},
-		{"sub", g.who.sub()},
+		{"sub", g.sub},
 		{"typ", "Bearer"},
 		{"azp", g.client.ID},
 		{"nonce", g.nonce},
 		{"session_state", g.session.sid},
 		{"preferred_username", g.who.NationalID},
 		{"email_verified", false},
-		{"acr", g.acr()},
+		{"acr", g.acr},
 	}
-	if g.acr() == nil {
+	if g.acr == "" {
 		claims.del("acr")
 	}
 	g.dropNonce(&claims)
 	if g.mode == byCard {
-		claims = append(claims, member{"authMode", string(g.mode)}, member{"auth_level", "1"})
+		if g.authMode != "" {
+			claims = append(claims, member{"authMode", g.authMode})
+		}
+		claims = append(claims, member{"auth_level", "1"})
 	}
 	claims = append(claims, member{"scope", g.scope}, member{"sid", g.session.sid})
 	if g.thumbprint != "" {
@@ -297,7 +338,7 @@ func (s *Server) refreshToken(g *grant, jti string, now, expires time.Time) stri
 		{"jti", jti},
 		{"iss", g.issuer},
 		{"aud", g.issuer},
-		{"sub", g.who.sub()},
+		{"sub", g.sub},
 		{"typ", "Refresh"},
 		{"azp", g.client.ID},
 		{"nonce", g.nonce},
@@ -321,12 +362,12 @@ func compactTyped(typ, alg, kid string, claims object, sign func(string) []byte)
 		panic(err) // a string always marshals
 	}
 	header := `{"alg":"` + alg + `","typ" : "` + typ + `","kid" : ` + string(quotedKid) + `}`
-	var b strings.Builder
-	b.WriteString(base64.RawURLEncoding.EncodeToString([]byte(header)))
-	b.WriteByte('.')
-	b.WriteString(base64.RawURLEncoding.EncodeToString(claims.text()))
-	signature := base64.RawURLEncoding.EncodeToString(sign(b.String()))
-	b.WriteByte('.')
-	b.WriteString(signature)
-	return b.String()
+	payload := claims.text()
+	text := make([]byte, 0, 4*(len(header)+len(payload)+256)/3+8) // room for an RSA signature of 256 bytes
+	text = base64.RawURLEncoding.AppendEncode(text, []byte(header))
+	text = append(text, '.')
+	text = base64.RawURLEncoding.AppendEncode(text, payload)
+	signature := sign(string(text))
+	text = append(text, '.')
+	return string(base64.RawURLEncoding.AppendEncode(text, signature))
 }

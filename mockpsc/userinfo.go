@@ -1,6 +1,7 @@
 package mockpsc
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 )
@@ -15,36 +16,43 @@ func (s *Server) userinfo(a *answer, r *http.Request) {
 			bearer = r.PostFormValue("access_token") // RFC 6750, section 2.2; never the query
 		}
 	}
+	if scheme != "" && r.Method == http.MethodPost && r.PostFormValue("access_token") != "" {
+		a.refuse(http.StatusBadRequest, &refusal{code: "invalid_request", words: "Token not provided", rule: "one way to present the token per request (RFC 6750, section 2)"})
+		return
+	}
 	if bearer == "" {
 		a.Header().Set("WWW-Authenticate", `Bearer realm="esante-wallet"`)
 		a.fail(http.StatusUnauthorized, "invalid_token", "Missing token")
 		return
 	}
 	s.mu.Lock()
-	known := s.access[bearer]
+	known := s.access[digest(bearer)]
 	g := known.grant
-	problem := "Token verification failed"
+	ref := &refusal{code: "invalid_token", words: "Token verification failed", rule: "it is no access token of this server and process, or one that is long forgotten"}
 	if g != nil {
 		switch {
-		case g.revoked || !s.now().Before(known.expires):
+		case !s.now().Before(known.expires):
+			ref.rule = fmt.Sprintf("the access token has expired: it lives %d seconds", int(g.lives.AccessToken.Seconds()))
+		case g.revoked:
+			ref.rule = "the access token has been revoked"
 		case g.session.ended:
-			problem = "User session not found or doesn't have client attached on it"
-		case g.thumbprint != "" && g.thumbprint != thumbprint(r): // RFC 8705, section 3
-			problem = "Client certificate missing, or its thumbprint and one in the refresh token did NOT match"
+			ref.words, ref.rule = "User session not found or doesn't have client attached on it", "the session has ended"
+		case g.thumbprint != "" && g.thumbprint != thumbprint(r):
+			ref.words, ref.rule = badThumbprint, "the access token is bound to the certificate that it was asked for with (RFC 8705, section 3)"
 		default:
-			problem = ""
+			ref = nil
 		}
 	}
 	s.mu.Unlock()
 	if g != nil {
 		a.belongsTo(g.client)
 	}
-	if problem != "" {
-		a.Header().Set("WWW-Authenticate", `Bearer realm="esante-wallet", error="invalid_token", error_description="`+problem+`"`)
-		a.fail(http.StatusUnauthorized, "invalid_token", problem)
+	if ref != nil {
+		a.Header().Set("WWW-Authenticate", `Bearer realm="esante-wallet", error="invalid_token", error_description="`+ref.words+`"`)
+		a.refuse(http.StatusUnauthorized, ref)
 		return
 	}
-	out := &outgoing{status: http.StatusOK, document: g.who.userinfo(g.mode), sub: g.who.sub()}
+	out := &outgoing{status: http.StatusOK, document: s.document(g), sub: g.sub}
 	bend(g.faults, "userinfo", out)
 	a.json(out.status, out.document)
 }

@@ -4,44 +4,53 @@ import (
 	"html/template"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // T is the text of a key in the page's language: {name} is replaced by the
 // argument of that name, **bold** is bold, `code` is code.
 func (v *view) T(key string, args ...string) template.HTML {
-	text := template.HTMLEscapeString(v.words(key))
-	text = boldWords.ReplaceAllString(text, "<strong>$1</strong>")
-	text = codeWords.ReplaceAllString(text, "<code>$1</code>")
+	text := string(pick(v.Lang, markedUp(), key))
 	for i := 0; i+1 < len(args); i += 2 {
 		text = strings.ReplaceAll(text, "{"+args[i]+"}", template.HTMLEscapeString(args[i+1]))
 	}
 	return template.HTML(text)
 }
 
-var (
-	boldWords = regexp.MustCompile(`\*\*(.+?)\*\*`)
-	codeWords = regexp.MustCompile("`(.+?)`")
-)
-
 // plain is T without markup.
 func (v *view) plain(key string, args ...string) string {
-	text := strings.ReplaceAll(v.words(key), "**", "")
+	text := strings.ReplaceAll(pick(v.Lang, words, key), "**", "")
 	for i := 0; i+1 < len(args); i += 2 {
 		text = strings.ReplaceAll(text, "{"+args[i]+"}", args[i+1])
 	}
 	return text
 }
 
-func (v *view) words(key string) string {
-	w, ok := words[key]
+func pick[text ~string](lang string, texts map[string][2]text, key string) text {
+	w, ok := texts[key]
 	if !ok {
 		panic("mockpsc: no text for " + key) // kept away by a test over the templates
 	}
-	if v.Lang == "en" {
+	if lang == "en" {
 		return w[1]
 	}
 	return w[0]
 }
+
+// markedUp are the words as HTML, before arguments take their places.
+var markedUp = sync.OnceValue(func() map[string][2]template.HTML {
+	bold, code := regexp.MustCompile(`\*\*(.+?)\*\*`), regexp.MustCompile("`(.+?)`")
+	all := make(map[string][2]template.HTML, len(words))
+	for key, w := range words {
+		var marked [2]template.HTML
+		for i, text := range w {
+			text = bold.ReplaceAllString(template.HTMLEscapeString(text), "<strong>$1</strong>")
+			marked[i] = template.HTML(code.ReplaceAllString(text, "<code>$1</code>"))
+		}
+		all[key] = marked
+	}
+	return all
+})
 
 // words are the pages' texts, French and English. Non-breaking spaces stand
 // where French typography wants them.
@@ -71,6 +80,7 @@ var words = map[string][2]string{
 	"a1_client_id":  {"Identifiant (client_id)", "client_id"},
 	"a1_redirects":  {"Adresses de retour", "Redirect addresses"},
 	"a1_try":        {"Essayer maintenant", "Try now"},
+	"a1_try_none":   {"Aucune application déclarée n'indique d'adresse de départ. Commencez depuis la page d'accueil de votre application.", "No declared application gives a start address. Begin at your application's home page."},
 	"a1_try_link":   {"Se connecter à {service}", "Sign in at {service}"},
 	"a1_people":     {"Personnages", "Personas"},
 	"a1_people_txt": {"Personne ici n'existe. Les codes ne servent qu'à ce simulateur.", "Nobody here exists. The codes are of use in this simulator only."},
@@ -87,6 +97,8 @@ var words = map[string][2]string{
 	"panel_note":  {"Ce panneau n'existe pas sur le vrai service.", "This panel does not exist on the real service."},
 	"panel_codes": {"code e-CPS {pin}", "e-CPS code {pin}"},
 	"panel_card":  {"code carte {pin}", "card code {pin}"},
+	"panel_own":   {"code e-CPS choisi à l'activation", "e-CPS code chosen at the activation"},
+	"frame_phone": {"Téléphone simulé", "Simulated phone"},
 	"panel_as":    {"Se connecter comme {nom}", "Sign in as {nom}"},
 	"panel_means": {"Moyen", "Means"},
 	"means_any":   {"Par défaut : e-CPS, sinon carte", "Default: e-CPS, otherwise card"},
@@ -115,6 +127,7 @@ var words = map[string][2]string{
 	"qr_phone":     {"Ouvrir le téléphone simulé", "Open the simulated phone"},
 	"new_tab":      {"(nouvel onglet)", "(new tab)"},
 	"qr_note":      {"Votre vrai téléphone ne peut pas joindre {adresse}. Utilisez le téléphone simulé, ou relancez le simulateur avec une adresse de votre réseau.", "Your real phone cannot reach {adresse}. Use the simulated phone, or restart the simulator with an address of your network."},
+	"qr_far":       {"Votre vrai téléphone peut scanner ce QR code s'il est sur le même réseau que le simulateur : il doit pouvoir joindre {adresse}.", "Your real phone can scan this QR code if it is on the same network as the simulator: it must be able to reach {adresse}."},
 	"id_label":     {"Identifiant national ou numéro RPPS", "National identifier or RPPS number"},
 	"id_hint":      {"11 ou 12 caractères, ou commençant par ANS ; exemple : 99999001011", "11 or 12 characters, or beginning with ANS; for example 99999001011"},
 	"id_remember":  {"Se souvenir de mon identifiant sur cet ordinateur", "Remember my identifier on this computer"},
@@ -152,6 +165,8 @@ var words = map[string][2]string{
 	"refused":    {"La demande a été refusée sur le téléphone. Si ce n'était pas vous, ne recommencez pas et signalez-le.", "The request was refused on the phone. If that was not you, do not try again and report it."},
 	"expired":    {"Le délai est dépassé. Recommencez la connexion.", "Time is up. Start the sign-in again."},
 	"blocked":    {"Votre e-CPS vient d'être bloquée après trois codes erronés.", "Your e-CPS has just been blocked after three wrong codes."},
+	"go_on":      {"Continuer", "Continue"},
+	"used":       {"Cette demande a déjà servi. Recommencez la connexion.", "This request has already been used. Start the sign-in again."},
 	"not_yet":    {"Nous n'avons pas encore reçu votre validation. Terminez sur le téléphone, puis réessayez.", "We have not yet received your confirmation. Finish on the phone, then try again."},
 
 	// A4
@@ -174,6 +189,8 @@ var words = map[string][2]string{
 	"phone_refuse":  {"Refuser la connexion", "Refuse the sign-in"},
 	"phone_done":    {"Connexion validée", "Sign-in confirmed"},
 	"phone_back":    {"Revenez à l'écran de connexion.", "Go back to the sign-in screen."},
+	"phone_return":  {"Revenir au navigateur", "Return to the browser"},
+	"phone_nobody":  {"Aucun téléphone n'a reçu cette demande : personne ne peut y répondre.", "No phone has received this request: nobody can answer it."},
 	"phone_over":    {"Demande terminée", "Request closed"},
 	"phone_of":      {"Téléphone de {nom}", "Phone of {nom}"},
 	"pin_empty":     {"Saisissez votre code à 4 chiffres.", "Enter your 4-digit code."},
@@ -271,6 +288,43 @@ var words = map[string][2]string{
 	"a11_text":       {"Veuillez réessayer dans quelques minutes.", "Please try again in a few minutes."},
 	"a11_maint":      {"Maintenance", "Maintenance"},
 	"a11_maint_text": {"Pro Santé Connect est en maintenance.", "Pro Santé Connect is under maintenance."},
+
+	// A12
+	"act":             {"Activer une e-CPS", "Activate an e-CPS"},
+	"act_chain":       {"Diplôme, inscription au RPPS, carte CPS, e-CPS : chaque maillon de la chaîne de confiance s'appuie sur le précédent.", "Diploma, entry in the RPPS, CPS card, e-CPS: each link of the chain of trust rests on the one before."},
+	"act_1":           {"Insérez votre carte CPS et saisissez son code porteur.", "Insert your CPS card and enter its holder's code."},
+	"act_2":           {"Scannez ce QR code avec l'application e-CPS (valable 90 secondes).", "Scan this QR code with the e-CPS app (valid for 90 seconds)."},
+	"act_3":           {"Choisissez un code à 4 chiffres, que vous serez seul à connaître.", "Choose a 4-digit code that nobody but you will know."},
+	"act_4":           {"Votre e-CPS est activée sur ce téléphone, et sur lui seul.", "Your e-CPS is activated on this phone, and on this phone only."},
+	"act_qr":          {"QR code d'activation, valable 90 secondes", "Activation QR code, valid for 90 seconds"},
+	"act_is_scan":     {"En attente de votre téléphone…", "Waiting for your phone…"},
+	"act_is_late":     {"Le QR code a expiré. Demandez-en un nouveau.", "The QR code has expired. Ask for a new one."},
+	"act_is_choose":   {"QR code scanné. Choisissez votre code sur le téléphone.", "QR code scanned. Choose your code on the phone."},
+	"act_is_confirm":  {"Un code a été choisi sur le téléphone qui a scanné ce QR code. Ce téléphone est-il le vôtre ?", "A code was chosen on the phone that scanned this QR code. Is that phone yours?"},
+	"act_is_done":     {"Votre e-CPS est activée sur le téléphone qui a scanné le QR code, et sur lui seul.", "Your e-CPS is activated on the phone that scanned the QR code, and on that phone only."},
+	"act_is_over":     {"Cette activation a expiré. Recommencez.", "This activation has expired. Start again."},
+	"act_not_yet":     {"Le téléphone n'a pas encore terminé. Choisissez-y votre code, puis réessayez.", "The phone has not finished yet. Choose your code there, then try again."},
+	"act_look":        {"J'ai choisi mon code sur mon téléphone", "I have chosen my code on my phone"},
+	"act_renew":       {"Nouveau QR code", "New QR code"},
+	"act_yes":         {"Oui, c'est mon téléphone", "Yes, it is my phone"},
+	"act_no":          {"Non, tout annuler", "No, cancel everything"},
+	"act_drop":        {"Annuler l'activation", "Cancel the activation"},
+	"act_dropped":     {"L'activation est annulée. Rien n'a changé.", "The activation is cancelled. Nothing has changed."},
+	"act_expired":     {"Cette activation a expiré, ou elle a été commencée dans un autre navigateur. Recommencez.", "This activation has expired, or was begun in another browser. Start again."},
+	"act_active":      {"L'e-CPS du titulaire de cette carte est déjà activée.", "The e-CPS of this card's holder is activated already."},
+	"act_phone":       {"Activation d'une e-CPS", "Activation of an e-CPS"},
+	"act_phone_text":  {"Une e-CPS va être liée à ce téléphone. Continuez seulement si vous venez d'insérer votre carte CPS.", "An e-CPS is about to be tied to this phone. Go on only if you have just inserted your CPS card."},
+	"act_here":        {"Utiliser ce téléphone", "Use this phone"},
+	"act_choose":      {"Choisissez votre code", "Choose your code"},
+	"act_again":       {"Le même code, une seconde fois", "The same code once more"},
+	"act_advice":      {"Évitez 0000, 1234 et votre année de naissance.", "Avoid 0000, 1234 and the year of your birth."},
+	"act_differ":      {"Les deux codes diffèrent.", "The two codes differ."},
+	"act_finish":      {"Terminez sur l'ordinateur", "Finish on the computer"},
+	"act_finish_text": {"Confirmez là où votre carte est insérée que ce téléphone est le vôtre.", "Confirm where your card is inserted that this phone is yours."},
+	"act_finished":    {"J'ai confirmé sur l'ordinateur", "I have confirmed on the computer"},
+	"act_done":        {"e-CPS activée", "e-CPS activated"},
+	"act_late":        {"Ce QR code a expiré. Demandez-en un nouveau sur l'ordinateur.", "This QR code has expired. Ask for a new one on the computer."},
+	"act_gone":        {"Ce QR code a déjà servi, ou il a expiré. Demandez-en un nouveau sur l'ordinateur.", "This QR code has been used already, or has expired. Ask for a new one on the computer."},
 
 	// A14
 	"a14":      {"Données et droits", "Data and rights"},

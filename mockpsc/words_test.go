@@ -35,6 +35,9 @@ func TestEveryTextIsThereInBothLanguages(t *testing.T) {
 	for _, state := range []string{"none", "expired", "blocked", "revoked"} {
 		used = append(used, stateKey(byCard, state), "state_card_"+state)
 	}
+	for _, state := range []activationState{unscanned, choosing, chosen, activated, late, "over"} {
+		used = append(used, "act_is_"+string(state))
+	}
 	for _, key := range used {
 		if _, ok := words[key]; !ok {
 			t.Errorf("no text for %q", key)

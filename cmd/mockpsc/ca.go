@@ -163,35 +163,14 @@ func useTLS(mock *mockpsc.Server, dir, addr string) (*tls.Config, string, error)
 	}
 	mock.CA = &ca
 	var hosts []string
-	if mock.Issuer != "" {
-		u, err := url.Parse(mock.Issuer)
-		if err != nil {
-			return nil, "", fmt.Errorf("mockpsc: -issuer: %w", err)
+	for _, address := range []string{mock.Issuer, mock.WalletURL} {
+		if u, err := url.Parse(address); err == nil && address != "" { // Check has read them
+			hosts = append(hosts, u.Hostname())
 		}
-		hosts = append(hosts, u.Hostname())
 	}
 	if host, _, err := net.SplitHostPort(addr); err == nil && host != "" {
 		hosts = append(hosts, host)
 	}
 	config, err := mock.TLSConfig(hosts...)
 	return config, file, err
-}
-
-// tlsClientList is the flag -tls-client: it adds to the others.
-type tlsClientList struct{ *clientList }
-
-func (l tlsClientList) String() string { return "" }
-
-// Set reads id:redirect_uri[,post_logout_uri].
-func (l tlsClientList) Set(text string) error {
-	id, addresses, _ := strings.Cut(text, ":")
-	if id == "" || addresses == "" {
-		return errors.New("want id:redirect_uri[,post_logout_uri]")
-	}
-	redirect, postLogout, _ := strings.Cut(addresses, ",")
-	c := mockpsc.Client{ID: id, TLSClientAuth: true, RedirectURIs: []string{redirect}}
-	if postLogout != "" {
-		c.PostLogoutURIs = []string{postLogout}
-	}
-	return l.add(c)
 }

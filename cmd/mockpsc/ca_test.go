@@ -72,7 +72,7 @@ func TestServesTLSWithTheCAThatItPrints(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
-	if rule := resp.Header.Get("X-Mock-PSC-Error"); resp.StatusCode != 400 || rule != "Code not valid" {
+	if rule := resp.Header.Get("X-Mock-PSC-Error"); resp.StatusCode != 400 || !strings.HasPrefix(rule, "the code is unknown") {
 		t.Errorf("got %d, %q", resp.StatusCode, rule)
 	}
 }

@@ -2,10 +2,11 @@
 // Connect provider for the development, test and demonstration of applications
 // that health professionals sign in to. It needs no network and no account.
 //
-//	mockpsc [-addr 127.0.0.1:9090] [-client id:secret:redirect_uri[,post_logout_uri]]... [-issuer URL]
-//	        [-auto PERSONA] [-personas DIR] [-confirm-sso] [-delegation] [-drill outage|maintenance]
-//	mockpsc -tls [-ca-dir directory] [-tls-client id:redirect_uri[,post_logout_uri]]... [and the above]
+//	mockpsc [-addr 127.0.0.1:9090] [-client id:secret:redirect_uri[,post_logout_uri]]... [more flags]
+//	mockpsc -tls [-ca-dir directory] [-tls-client id:redirect_uri[,post_logout_uri]]... [more flags]
 //	mockpsc ca [-ca-dir directory] [-client id]
+//
+// mockpsc -h lists every flag.
 //
 // Without -client there is one application, carelink / carelink-secret, whose
 // addresses may be any on this machine. A client named by several -client has
@@ -13,6 +14,18 @@
 //
 // With -auto nobody is shown a page, for programs: everybody is signed in as that
 // persona, or with -auto login_hint as the one whom the request names.
+//
+// It refuses what a careful client would not send, and says which rule was broken;
+// with -lenient it lets that pass and prints it. Where nobody knows what the real
+// service does, -assume chooses, and -lifetime says how long things live.
+//
+// With -wallet-url the sign-in page is on a host of its own, as at the real
+// service. One issuer serves a browser and a container alike if both reach it
+// under one name: give that name with -issuer, for instance
+// http://host.docker.internal:9090/auth/realms/esante-wallet with -addr 0.0.0.0:9090.
+//
+// With -phone-url the simulated phone, and nothing else, is served on the local
+// network too, so that a real phone can scan the QR code.
 //
 // With -tls it serves https. Its CA is made at the first use and kept in the
 // user's configuration directory; ca prints it and how to have it trusted, or
@@ -27,9 +40,9 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -39,7 +52,10 @@ import (
 	"github.com/pscauth/pscauth/mockpsc"
 )
 
+const realmPath = "/auth/realms/esante-wallet"
+
 func main() {
+	time.AfterFunc(time.Second, spareMemory)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
@@ -49,6 +65,16 @@ func main() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// spareMemory gives back what the start took, the making of keys above all, and
+// has the collector work more often: the mock runs beside somebody's work. Not
+// sooner, for the first answer would wait for it.
+func spareMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+	debug.FreeOSMemory()
 }
 
 // run serves until ctx ends.
@@ -69,6 +95,30 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	auto := flags.String("auto", "", "sign everybody in at once as this `persona`, such as dr-dupont or dr-dupont/card; or login_hint: as whom the request's login_hint names")
 	confirmSSO := flags.Bool("confirm-sso", false, "ask a person who is signed in already whether to go on to the next application")
 	delegation := flags.Bool("delegation", false, "show the tab « Délégation », with the identity provider of a simulated hospital")
+	wallet := flags.String("wallet-url", "", "base `URL` of a second host for the sign-in page, such as http://localhost:9090 or, with a port of its own, http://127.0.0.1:9091")
+	forwarded := flags.Bool("trust-forwarded", false, "build the issuer from X-Forwarded-Proto and X-Forwarded-Host, behind a proxy that sets both")
+	lenient := flags.Bool("lenient", false, "let pass what a milder provider would not mind, and print what it was")
+	hidePersonas := flags.Bool("hide-personas", false, "hide the panel of personas beside the sign-in page")
+	rotate := flags.Duration("rotate-keys", 0, "make new keys at this `interval`, such as 10m; the former ones are published for ten minutes more")
+	var assume mockpsc.Assumptions
+	flags.Var(assumeFlag{&assume}, "assume", assumeUsage)
+	details := []*clientDetails{
+		{name: "client-name", set: func(c *mockpsc.Client, text string) { c.Name = text }},
+		{name: "start-url", set: func(c *mockpsc.Client, text string) { c.StartURL = text }},
+		{name: "backchannel-logout", set: func(c *mockpsc.Client, text string) { c.BackchannelLogoutURI = text }},
+		{name: "certificate-dn", set: func(c *mockpsc.Client, text string) { c.CertificateDN = text }},
+		{name: "bind-tokens", bare: true, set: func(c *mockpsc.Client, _ string) { c.CertificateBoundTokens = true }},
+		{name: "lifetime", set: func(c *mockpsc.Client, text string) { setLifetime(&c.Lifetimes, text) }}, // Set has read it
+	}
+	flags.Var(details[0], "client-name", "what people read as the name of an application, `id:name`; repeatable")
+	flags.Var(details[1], "start-url", "where a person begins to sign in at an application, `id:URL`, linked to on the front page; repeatable")
+	flags.Var(details[2], "backchannel-logout", "where an application is told that a session has ended, `id:URL`; repeatable")
+	flags.Var(details[3], "certificate-dn", "the whole subject of the certificate of a -tls-client, `id:DN`, instead of CN = id; repeatable")
+	flags.Var(details[4], "bind-tokens", "bind the tokens of a -tls-client, by its `id`, to its certificate; repeatable")
+	var lives mockpsc.Lifetimes
+	flags.Var(lifetimeFlag{&lives, details[5]}, "lifetime", "how long something lives, `[id:]name=duration`, for all or for one application; names: code, id-token, access-token, refresh-token, session, idle; repeatable")
+	phoneURL := flags.String("phone-url", "", "serve the simulated phone, and nothing else, at this `URL` too, http://<address of this machine on the local network>:<port>, so that a real phone can scan the QR code; "+
+		"anybody on that network who has the QR code can then answer as any phone, the code of the e-CPS in hand; https needs -tls")
 	drill := flags.String("drill", "", "begin with an `incident`: outage (503) or maintenance (a page with 200)")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -80,82 +130,104 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("mockpsc: -addr %q: %w", *addr, err)
 	}
+	scheme := "http"
+	if *secure {
+		scheme = "https"
+	}
+	if *wallet != "" && *issuer == "" && loopback(host) {
+		*issuer = scheme + "://" + *addr + realmPath // of two hosts, the one that listens
+	}
 	if *issuer == "" && !loopback(host) {
 		return fmt.Errorf("mockpsc: -addr %s is not a loopback address: anybody on the network could sign in as anybody. "+
-			"If that is what you want, say under which address it is reached: -issuer http://<host>:<port>/auth/realms/esante-wallet", *addr)
+			"If that is what you want, say under which address it is reached: -issuer http://<host>:<port>"+realmPath, *addr)
 	}
-	mock := &mockpsc.Server{Issuer: *issuer, Clients: clients, Auto: *auto, ConfirmSSO: *confirmSSO, Delegation: *delegation}
+	for _, d := range details {
+		if err := d.apply(clients); err != nil {
+			return err
+		}
+	}
+	mock := &mockpsc.Server{
+		Issuer: *issuer, WalletURL: *wallet, TrustForwarded: *forwarded, Clients: clients,
+		Lifetimes: lives, Assume: assume, Auto: *auto, ConfirmSSO: *confirmSSO, Delegation: *delegation, HidePersonas: *hidePersonas,
+		PhoneURL: *phoneURL,
+	}
+	if *lenient {
+		mock.Lenient = func(rule string) { fmt.Fprintln(stdout, "Toléré (-lenient) :", rule) }
+	}
 	if *personas != "" {
 		mock.PersonaFiles = os.DirFS(*personas)
 	}
 	if err := mock.Check(); err != nil {
 		return err
 	}
-	scheme, caPath := "http", ""
+	caPath := ""
 	var config *tls.Config
 	if *secure {
 		if config, caPath, err = useTLS(mock, *caDir, *addr); err != nil {
 			return err
 		}
-		scheme = "https"
 	} else if *caDir != "" || slices.ContainsFunc(clients, func(c mockpsc.Client) bool { return c.TLSClientAuth }) {
 		return errors.New("mockpsc: -ca-dir and -tls-client need -tls")
 	}
 	if err := mock.Drill(*drill); err != nil {
 		return err
 	}
-	listener, err := net.Listen("tcp", *addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("mockpsc: the port of %s is taken, perhaps by another mockpsc; stop that one or choose another with -addr", *addr)
-	}
+	phones, err := listenForPhones(mock, *secure)
 	if err != nil {
-		return fmt.Errorf("mockpsc: %w", err)
+		return err
+	}
+	if phones != nil {
+		defer phones.Close()
+	}
+	first, err := listen(*addr)
+	if err != nil {
+		return err
+	}
+	defer first.Close()
+	listeners := []net.Listener{first}
+	if at := walletAddr(*wallet, *addr); at != "" {
+		second, err := listen(at)
+		if err != nil {
+			return err
+		}
+		defer second.Close()
+		listeners = append(listeners, second)
 	}
 	if *issuer == "" {
-		*issuer = scheme + "://" + listener.Addr().String() + "/auth/realms/esante-wallet"
+		*issuer = scheme + "://" + first.Addr().String() + realmPath
 	}
-	banner(stdout, *issuer, clients, mock.Personas(), caPath)
+	banner(stdout, *issuer, *wallet, clients, mock.Personas(), caPath)
 	if *auto != "" {
 		fmt.Fprintf(stdout, "Connexion automatique        %s\n", *auto)
 	}
-
-	srv := &http.Server{
-		Handler:           mock,
-		TLSConfig:         config,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
+	if phones != nil {
+		fmt.Fprintf(stdout, "Téléphones du réseau         %s (qui a le QR code peut y répondre, code e-CPS en main)\n", *phoneURL)
 	}
-	failed := make(chan error, 1)
-	go func() {
-		if config != nil {
-			failed <- srv.ServeTLS(listener, "", "")
-			return
-		}
-		failed <- srv.Serve(listener)
-	}()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("mockpsc: %w", err)
-	case <-ctx.Done():
+	if *rotate > 0 {
+		go func() {
+			for ticker := time.NewTicker(*rotate); ; {
+				select {
+				case <-ticker.C:
+					mock.RotateKeys()
+				case <-ctx.Done():
+					ticker.Stop()
+					return
+				}
+			}
+		}()
 	}
-	grace, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-	defer cancel()
-	if err := srv.Shutdown(grace); err != nil {
-		srv.Close() // somebody is still reading; nothing here is worth waiting for
-	}
-	<-failed
-	return nil
+	return serve(ctx, config, mock, listeners, mock.PhoneHandler(), phones)
 }
 
 // banner tells how to plug an application in, and who can sign in.
-func banner(w io.Writer, issuer string, clients []mockpsc.Client, people []mockpsc.Persona, caPath string) {
+func banner(w io.Writer, issuer, wallet string, clients []mockpsc.Client, people []mockpsc.Persona, caPath string) {
 	client := mockpsc.Client{ID: "carelink", Secret: "carelink-secret"}
-	fmt.Fprintf(w, "Pro Santé Connect (simulé)   %s/\n", strings.TrimSuffix(issuer, "/auth/realms/esante-wallet"))
+	fmt.Fprintf(w, "Pro Santé Connect (simulé)   %s/\n", strings.TrimSuffix(issuer, realmPath))
 	fmt.Fprintf(w, "Émetteur                     %s\n", issuer)
 	fmt.Fprintf(w, "Découverte                   %s/.well-known/wallet-openid-configuration\n", issuer)
+	if wallet != "" {
+		fmt.Fprintf(w, "Page de connexion            %s/auth\n", wallet)
+	}
 	if caPath != "" {
 		fmt.Fprintf(w, "Autorité de certification    %s (comment l'accepter : mockpsc ca)\n", caPath)
 	}
@@ -192,50 +264,4 @@ func means(name string, m mockpsc.Means) string {
 		"not-activated": "non activée", "blocked": "bloquée", "revoked": "révoquée", "expired": "expirée", "none": "aucune",
 	}
 	return name + " " + states[m.State]
-}
-
-func loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
-}
-
-// clientList is the flag -client.
-type clientList []mockpsc.Client
-
-func (l *clientList) String() string { return "" }
-
-// Set reads id:secret:redirect_uri[,post_logout_uri]. Only the first two colons
-// separate: an address has colons of its own.
-func (l *clientList) Set(text string) error {
-	parts := strings.SplitN(text, ":", 3)
-	if len(parts) != 3 || parts[0] == "" || parts[1] == "" || parts[2] == "" {
-		return errors.New("want id:secret:redirect_uri[,post_logout_uri]")
-	}
-	redirect, postLogout, _ := strings.Cut(parts[2], ",")
-	c := mockpsc.Client{ID: parts[0], Secret: parts[1], RedirectURIs: []string{redirect}}
-	if postLogout != "" {
-		c.PostLogoutURIs = []string{postLogout}
-	}
-	return l.add(c)
-}
-
-// add keeps one client of each name.
-func (l *clientList) add(c mockpsc.Client) error {
-	for i := range *l {
-		known := &(*l)[i]
-		if known.ID != c.ID {
-			continue
-		}
-		if known.Secret != c.Secret { // one may be empty: a certificate
-			return fmt.Errorf("client %q has two secrets", c.ID)
-		}
-		known.RedirectURIs = append(known.RedirectURIs, c.RedirectURIs...)
-		known.PostLogoutURIs = append(known.PostLogoutURIs, c.PostLogoutURIs...)
-		return nil
-	}
-	*l = append(*l, c)
-	return nil
 }

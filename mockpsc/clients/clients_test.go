@@ -9,7 +9,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -35,8 +38,21 @@ type client struct {
 	finish func(ctx context.Context, code, nonce, verifier string) (string, error)
 }
 
-// app is an application around a client, for one person at a time.
-func app(t *testing.T, make func(redirectURI string) client) *httptest.Server {
+// A party is how an application is known to the mock, and how it reaches it.
+type party struct {
+	issuer, redirectURI string
+	id, secret          string
+	http                *http.Client
+}
+
+// bySecret is the mock's default client.
+func bySecret(mock *mockpsc.Server) party {
+	return party{issuer: mock.URL + issuerPath, id: "carelink", secret: "carelink-secret", http: http.DefaultClient}
+}
+
+// app is an application around a client, for one person at a time. declare, if
+// not nil, tells the mock the redirect URI before anybody asks it for anything.
+func app(t *testing.T, p party, make func(*testing.T, party) client, declare func(redirectURI string)) *httptest.Server {
 	const state, nonce = "state-of-the-test", "nonce-of-the-test"
 	verifier := oauth2.GenerateVerifier()
 	var c client
@@ -62,16 +78,20 @@ func app(t *testing.T, make func(redirectURI string) client) *httptest.Server {
 	})
 	srv := httptest.NewServer(mux)
 	t.Cleanup(srv.Close)
-	c = make(srv.URL + "/callback")
+	p.redirectURI = srv.URL + "/callback"
+	if declare != nil {
+		declare(p.redirectURI)
+	}
+	c = make(t, p)
 	return srv
 }
 
 // goOIDC is coreos/go-oidc with golang.org/x/oauth2. The library leaves the
 // nonce, at_hash and userinfo's sub to its user.
-func goOIDC(t *testing.T, issuer, redirectURI string) client {
+func goOIDC(t *testing.T, p party) client {
 	t.Helper()
-	ctx := context.Background()
-	resp, err := http.Get(issuer + "/.well-known/wallet-openid-configuration")
+	ctx := oidc.ClientContext(context.Background(), p.http)
+	resp, err := p.http.Get(p.issuer + "/.well-known/wallet-openid-configuration")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,16 +101,20 @@ func goOIDC(t *testing.T, issuer, redirectURI string) client {
 		t.Fatal(err)
 	}
 	provider := cfg.NewProvider(ctx)
-	verifier := provider.Verifier(&oidc.Config{ClientID: "carelink"})
+	verifier := provider.Verifier(&oidc.Config{ClientID: p.id})
 	conf := oauth2.Config{
-		ClientID: "carelink", ClientSecret: "carelink-secret", Endpoint: provider.Endpoint(),
-		RedirectURL: redirectURI, Scopes: []string{oidc.ScopeOpenID, "scope_all"},
+		ClientID: p.id, ClientSecret: p.secret, Endpoint: provider.Endpoint(),
+		RedirectURL: p.redirectURI, Scopes: []string{oidc.ScopeOpenID, "scope_all"},
+	}
+	if p.secret == "" { // with a certificate the client_id is in the form (RFC 8705, section 2)
+		conf.Endpoint.AuthStyle = oauth2.AuthStyleInParams
 	}
 	return client{
 		authURL: func(state, nonce, verifier string) string {
 			return conf.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("acr_values", "eidas1"))
 		},
 		finish: func(ctx context.Context, code, nonce, pkce string) (string, error) {
+			ctx = oidc.ClientContext(ctx, p.http)
 			tok, err := conf.Exchange(ctx, code, oauth2.VerifierOption(pkce))
 			if err != nil {
 				return "", err
@@ -126,12 +150,17 @@ func goOIDC(t *testing.T, issuer, redirectURI string) client {
 }
 
 // zitadelRP is zitadel/oidc's relying party with PSC's discovery document.
-func zitadelRP(t *testing.T, issuer, redirectURI string) client {
+func zitadelRP(t *testing.T, p party) client {
 	t.Helper()
 	type nonceKey struct{}
-	party, err := rp.NewRelyingPartyOIDC(context.Background(), issuer, "carelink", "carelink-secret", redirectURI,
+	style := oauth2.AuthStyleAutoDetect
+	if p.secret == "" {
+		style = oauth2.AuthStyleInParams
+	}
+	party, err := rp.NewRelyingPartyOIDC(context.Background(), p.issuer, p.id, p.secret, p.redirectURI,
 		[]string{"openid", "scope_all"},
-		rp.WithCustomDiscoveryUrl(issuer+"/.well-known/wallet-openid-configuration"),
+		rp.WithHTTPClient(p.http), rp.WithAuthStyle(style),
+		rp.WithCustomDiscoveryUrl(p.issuer+"/.well-known/wallet-openid-configuration"),
 		rp.WithVerifierOpts(rp.WithNonce(func(ctx context.Context) string { nonce, _ := ctx.Value(nonceKey{}).(string); return nonce })),
 	)
 	if err != nil {
@@ -165,9 +194,9 @@ func zitadelRP(t *testing.T, issuer, redirectURI string) client {
 
 // capOIDC is hashicorp/cap. PSC's sign-in page is not in the standard discovery
 // document, so its endpoints are given one by one.
-func capOIDC(t *testing.T, issuer, redirectURI string) client {
+func capOIDC(t *testing.T, p party) client {
 	t.Helper()
-	resp, err := http.Get(issuer + "/.well-known/wallet-openid-configuration")
+	resp, err := p.http.Get(p.issuer + "/.well-known/wallet-openid-configuration")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,8 +210,13 @@ func capOIDC(t *testing.T, issuer, redirectURI string) client {
 	if err := json.NewDecoder(resp.Body).Decode(&doc); err != nil {
 		t.Fatal(err)
 	}
-	conf, err := cap.NewConfig(issuer, "carelink", "carelink-secret", []cap.Alg{cap.RS256}, []string{redirectURI},
-		cap.WithAudiences("carelink"), // without it cap takes a token that is meant for another client
+	transport := p.http.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	conf, err := cap.NewConfig(p.issuer, p.id, cap.ClientSecret(p.secret), []cap.Alg{cap.RS256}, []string{p.redirectURI},
+		cap.WithRoundTripper(transport),
+		cap.WithAudiences(p.id), // without it cap takes a token that is meant for another client
 		cap.WithProviderConfig(&cap.ProviderConfig{AuthURL: doc.Auth, TokenURL: doc.Token, UserInfoURL: doc.UserInfo, JWKSURL: doc.Keys}))
 	if err != nil {
 		t.Fatal(err)
@@ -197,7 +231,7 @@ func capOIDC(t *testing.T, issuer, redirectURI string) client {
 		if err != nil {
 			t.Fatal(err)
 		}
-		req, err := cap.NewRequest(time.Minute, redirectURI, cap.WithState(state), cap.WithNonce(nonce), cap.WithPKCE(pkce),
+		req, err := cap.NewRequest(time.Minute, p.redirectURI, cap.WithState(state), cap.WithNonce(nonce), cap.WithPKCE(pkce),
 			cap.WithScopes("openid", "scope_all"), cap.WithACRValues("eidas1"))
 		if err != nil {
 			t.Fatal(err)
@@ -238,7 +272,7 @@ func capOIDC(t *testing.T, issuer, redirectURI string) client {
 
 var libraries = []struct {
 	name string
-	make func(t *testing.T, issuer, redirectURI string) client
+	make func(*testing.T, party) client
 	// passes are the faults that the library lets pass when it is used as above.
 	passes []string
 }{
@@ -249,23 +283,30 @@ var libraries = []struct {
 
 func signIn(t *testing.T, mock *mockpsc.Server, app *httptest.Server, persona string, faults ...string) (int, string) {
 	t.Helper()
-	resp, err := mock.SignIn(new(http.Client), app.URL+"/login", persona, faults...)
-	if err != nil {
-		t.Fatal(err)
+	return text(t)(mock.SignIn(new(http.Client), app.URL+"/login", persona, faults...))
+}
+
+// text reads an answer.
+func text(t *testing.T) func(*http.Response, error) (int, string) {
+	return func(resp *http.Response, err error) (int, string) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, strings.TrimSpace(string(body))
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, strings.TrimSpace(string(text))
 }
 
 func TestForeignClientsSignIn(t *testing.T) {
 	for _, lib := range libraries {
 		t.Run(lib.name, func(t *testing.T) {
 			mock := mockpsc.NewServer(t)
-			app := app(t, func(uri string) client { return lib.make(t, mock.URL+issuerPath, uri) })
+			app := app(t, bySecret(mock), lib.make, nil)
 			for _, p := range mockpsc.Personas() {
 				for means, m := range map[string]mockpsc.Means{"ecps": p.ECPS, "card": p.Card} {
 					if !m.Works() {
@@ -280,11 +321,61 @@ func TestForeignClientsSignIn(t *testing.T) {
 	}
 }
 
+func TestForeignClientsSignInByDelegation(t *testing.T) {
+	attempt := regexp.MustCompile(`name="attempt" value="([^"]+)"`)
+	for _, lib := range libraries {
+		t.Run(lib.name, func(t *testing.T) {
+			mock := mockpsc.NewServer(t)
+			mock.Delegation = true
+			app := app(t, bySecret(mock), lib.make, nil)
+			for _, p := range mockpsc.Personas()[:2] { // one of each layout of userinfo
+				jar, err := cookiejar.New(nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				browser := &http.Client{Jar: jar}
+				_, page := text(t)(browser.Get(app.URL + "/login"))
+				found := attempt.FindStringSubmatch(page)
+				if found == nil {
+					t.Fatalf("no sign-in page: %.300s", page)
+				}
+				text(t)(browser.PostForm(mock.URL+"/auth/delegation", url.Values{"attempt": {found[1]}, "account": {p.ID}}))
+				status, who := text(t)(browser.PostForm(mock.URL+"/auth/confirm", url.Values{"attempt": {found[1]}, "answer": {"yes"}}))
+				if status != http.StatusOK || who != p.NationalID {
+					t.Errorf("%s: got %d %q, want %q", p.ID, status, who, p.NationalID)
+				}
+			}
+		})
+	}
+}
+
+func TestForeignClientsSignInWithACertificate(t *testing.T) {
+	for _, bound := range []bool{false, true} {
+		for _, lib := range libraries {
+			t.Run(fmt.Sprintf("%s, bound %t", lib.name, bound), func(t *testing.T) {
+				mock := mockpsc.NewTLSServer(t)
+				p := party{issuer: mock.URL + issuerPath, id: "agenda", http: mock.HTTPClient(mock.ClientCertificate("agenda"))}
+				app := app(t, p, lib.make, func(redirectURI string) {
+					mock.Clients = []mockpsc.Client{{ID: "agenda", TLSClientAuth: true, CertificateBoundTokens: bound, RedirectURIs: []string{redirectURI}}}
+				})
+				for _, persona := range mockpsc.Personas()[:2] {
+					for _, means := range []string{"/ecps", "/card"} {
+						status, who := text(t)(mock.SignIn(mock.HTTPClient(), app.URL+"/login", persona.ID+means))
+						if status != http.StatusOK || who != persona.NationalID {
+							t.Errorf("%s%s: got %d %q, want %q", persona.ID, means, status, who, persona.NationalID)
+						}
+					}
+				}
+			})
+		}
+	}
+}
+
 func TestForeignClientsRefuseFaults(t *testing.T) {
 	for _, lib := range libraries {
 		t.Run(lib.name, func(t *testing.T) {
 			mock := mockpsc.NewServer(t)
-			app := app(t, func(uri string) client { return lib.make(t, mock.URL+issuerPath, uri) })
+			app := app(t, bySecret(mock), lib.make, nil)
 			if status, who := signIn(t, mock, app, "dr-dupont"); status != http.StatusOK {
 				t.Fatalf("the truth is refused: %s", who)
 			}

@@ -30,6 +30,7 @@ type mockPage struct {
 }
 
 const (
+	activate   = "Activer une e-CPS"
 	signIn     = "Connectez-vous"
 	onPhone    = "Validez sur votre téléphone"
 	impossible = "Connexion impossible"
@@ -288,6 +289,18 @@ var mockPages = []mockPage{
 	{story: "outage", h1: "Service momentanément indisponible", shows: "Veuillez réessayer dans quelques minutes.", walk: func(v *visitor) { v.drill("outage"); v.login() }},
 	{story: "maintenance", h1: "Maintenance", shows: "Pro Santé Connect est en maintenance.", walk: func(v *visitor) { v.drill("maintenance"); v.login() }},
 
+	// A12
+	{story: "activation", h1: activate, shows: "Insérez votre carte CPS et saisissez son code porteur.", walk: func(v *visitor) { v.open(v.b.app.mock + "/_mock/activation") }},
+	{story: "activation, no card", h1: activate, fault: "Aucune carte détectée. Insérez votre carte dans le lecteur, puis recommencez.", field: readerField, walk: func(v *visitor) { v.activate("", "") }},
+	{story: "activation, wrong code", h1: activate, fault: "Code porteur erroné. Il vous reste 2 essai(s).", field: cardField, walk: func(v *visitor) { v.activate("inf-benali", "0000") }},
+	{story: "activation, QR code", h1: activate, shows: "En attente de votre téléphone…", walk: func(v *visitor) { v.activate("inf-benali", "5678") }},
+	{story: "activation, on the phone", h1: "Activation d'une e-CPS", shows: "Une e-CPS va être liée à ce téléphone.", walk: func(v *visitor) { v.activate("inf-benali", "5678"); v.open(v.telephone()) }},
+	{story: "activation, the code", h1: "Choisissez votre code", shows: "Évitez 0000, 1234 et votre année de naissance.", walk: func(v *visitor) {
+		v.activate("inf-benali", "5678")
+		v.open(v.telephone())
+		v.click("Utiliser ce téléphone")
+	}},
+
 	// Requests without a browser: the telephone is the same; the reader is not.
 	{story: "telephone, no browser", h1: "Connexion demandée", shows: "demande à vous identifier.", walk: func(v *visitor) {
 		v.ask("MOBILE", "899999001011")
@@ -509,6 +522,14 @@ func (v *visitor) code(label string, codes ...string) {
 		v.fill(label, code)
 		v.click("Valider")
 	}
+}
+
+// activate puts a card into the reader of the activation, and types its code.
+func (v *visitor) activate(persona, code string) {
+	v.t.Helper()
+	v.open(v.b.app.mock + "/_mock/activation")
+	v.choose(readerField, persona)
+	v.code(cardField, code)
 }
 
 func (v *visitor) hospital() {

@@ -26,7 +26,7 @@ const mockRules = `
 	say(content && content.tagName === 'MAIN' && content.tabIndex === -1, 'the way to the content leads nowhere');
 	say(!all('[tabindex]').some(e => e.tabIndex > 0), 'an order of its own (tabindex)');
 	say(name(all('.ribbon')[0]).startsWith(say2('Simulateur de Pro Santé Connect.', 'Pro Santé Connect simulator.')), 'no ribbon');
-	say(all('footer a[href="/auth/data"]').length === 1, 'no way to the data page');
+	say(!all('main .card').length || location.pathname === '/auth/data' || all('a[href="/auth/data"]').length === 1, 'no way to the data page');
 	for (const nav of all('nav.languages')) {
 		say(clean(nav.textContent) === 'Français | English', 'languages: ' + clean(nav.textContent));
 		say([...nav.querySelectorAll('a')].filter(a => a.getAttribute('aria-current')).map(a => a.lang).join() === document.documentElement.lang, 'the language switch does not show the language');
@@ -50,7 +50,7 @@ const mockRules = `
 	for (const a of alerts) {
 		say(a.autofocus && a.tabIndex === -1, 'the summary does not take the focus');
 		say(a.querySelector('svg') && name(a.querySelector('strong')) === say2('Il y a une erreur', 'There is a problem'), 'the summary has no icon or no word');
-		const link = a.querySelector('a');
+		const link = a.querySelector('a[href^="#"]');
 		say(!!link === invalid.length > 0, 'the summary leads to ' + (link && link.hash) + ' with ' + invalid.length + ' faulty fields');
 		if (!link) continue;
 		const field = document.getElementById(link.hash.slice(1));
@@ -74,7 +74,7 @@ const mockRules = `
 	// The telephone, and waiting for it.
 	const signingIn = all('h1').some(e => [say2('Connectez-vous', 'Sign in'), say2('Validez sur votre téléphone', 'Confirm on your phone')].includes(name(e)));
 	for (const e of all('[data-poll]')) {
-		if (!e.dataset.poll) continue;
+		if (!e.dataset.poll || e.dataset.state === 'expired') continue;
 		const buttons = all('main button').filter(shown).map(name), links = all('main a.button').filter(shown).map(name);
 		say(e.getAttribute('role') === 'status', 'waiting says nothing');
 		say(signingIn ? buttons.includes(say2("J'ai validé sur mon téléphone", 'I have confirmed on my phone')) : buttons.length, 'waiting has no button');
@@ -84,7 +84,7 @@ const mockRules = `
 	for (const e of all('.qr')) {
 		say(e.getAttribute('role') === 'img' && name(e).includes('QR code'), 'the QR code is called ' + name(e));
 		say(!signingIn || name(e) === say2('QR code de connexion, valable 2 minutes', 'Sign-in QR code, valid for 2 minutes'), 'the QR code is called ' + name(e));
-		say([...e.parentElement.querySelectorAll('a[href]')].some(a => a.href.startsWith(location.origin + '/_mock/')), 'no link beside the QR code');
+		say([...e.closest('section, .card').querySelectorAll('a[href]')].some(a => a.href.startsWith(location.origin + '/_mock/')), 'no link beside the QR code');
 	}
 	for (const e of all('.number')) {
 		const digits = [...e.children].map(c => c.textContent);

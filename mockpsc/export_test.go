@@ -1,0 +1,22 @@
+package mockpsc
+
+import "reflect"
+
+// Kept counts what the server holds in each of its maps and lists, but for the
+// people, who are as many as ever, and the requests, which have their own bound.
+func (s *Server) Kept() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kept := map[string]int{}
+	v := reflect.ValueOf(s).Elem()
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		switch kind := field.Type.Kind(); {
+		case field.IsExported(), kind != reflect.Map && kind != reflect.Slice:
+		case field.Name == "docs", field.Name == "people", field.Name == "requests":
+		default:
+			kept[field.Name] = v.Field(i).Len()
+		}
+	}
+	return kept
+}
