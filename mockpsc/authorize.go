@@ -339,13 +339,14 @@ func (s *Server) complete(a *answer, r *http.Request, at *attempt, p *person, mo
 // Called with s.mu held.
 func (s *Server) issueCode(at *attempt, ses *session, faults []Fault) string {
 	clientUUID := sha256.Sum256([]byte(at.client.ID))
-	g := s.newGrant(at, ses, newUUID()+"."+ses.sid+"."+formatUUID(clientUUID[:16]))
+	code := newUUID() + "." + ses.sid + "." + formatUUID(clientUUID[:16])
+	g := s.newGrant(at, ses, code)
 	g.faults = slices.Concat(at.faults, faults)
 	out := &outgoing{issuer: at.issuer, grant: g, other: s.somebodyElse(g)}
 	if at.state != "" { // lenient
 		out.params = append(out.params, param{"state", at.state})
 	}
-	out.params = append(out.params, param{"session_state", ses.sid}, param{"code", g.code})
+	out.params = append(out.params, param{"session_state", ses.sid}, param{"code", code})
 	if !at.omitIss {
 		out.params = append(out.params, param{"iss", at.issuer})
 	}

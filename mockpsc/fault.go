@@ -39,9 +39,9 @@ func Faults() []Fault { return slices.Clone(allFaults()) }
 // place fills its own.
 type outgoing struct {
 	issuer string
-	secret string   // the client's; "" if it has none
-	grant  *grant   // nil for metadata and keys
-	other  *persona // somebody else than who signs in
+	secret string         // the client's; "" if it has none
+	grant  *grant         // nil for metadata and keys
+	other  func() persona // somebody else than who signs in
 
 	params   []param // callback: the redirect's parameters
 	fragment bool    // callback: behind a # instead of a ?

@@ -51,13 +51,13 @@ func userinfoFaults() []Fault {
 		row("other-sub", critical, "carries another sub than the ID token", set("sub", otherSub)),
 		{Name: "userinfo-of-another", Where: "userinfo", Severity: critical, Expect: refuseUserinfo,
 			Summary: "userinfo is the whole document of another person",
-			bend:    func(o *outgoing) { o.document = o.other.userinfo }},
+			bend:    func(o *outgoing) { o.document = o.other().userinfo }},
 		{Name: "record-of-another", Where: "userinfo", Severity: critical,
 			Summary: "userinfo has the right sub, and otherwise the document of another person",
 			Expect:  "refuse the sign-in, for SubjectNameID is not that of the ID token",
 			bend: func(o *outgoing) {
 				sub := o.sub
-				o.document = o.other.userinfo
+				o.document = o.other().userinfo
 				editDocument(func(doc *object) { doc.set("sub", sub) })(o)
 			}},
 		row("userinfo-without-sub", critical, "has no sub", func(o *object) { o.del("sub") }),

@@ -108,7 +108,7 @@ func callbackFaults() []Fault {
 				if o.grant.challenge != "" {
 					o.grant.challenge = strings.Repeat("A", 43)
 				}
-				o.grant.impersonate(o.other)
+				o.grant.impersonate(o.other())
 			}},
 		{Name: "callback-in-fragment", Where: where, Severity: minor, Expect: refuseCallback, MayRestart: true,
 			Summary: "the parameters come behind a #, where only a script can read them",
@@ -129,7 +129,7 @@ func exchangeCase(text string) string {
 }
 
 // impersonate makes a grant somebody else's.
-func (g *grant) impersonate(other *persona) {
+func (g *grant) impersonate(other persona) {
 	g.sub = other.sub
 	who := *g.who
 	who.NationalID, who.Userinfo, who.UserinfoCard = other.nationalID, other.userinfo, nil

@@ -85,11 +85,14 @@ func claimFaults() []Fault {
 		row("duplicate-sub", critical, "has two members sub, the second another person's", again("sub", otherSub)),
 		row("folded-sub", critical, "spells sub as Sub, which a reader that ignores case takes for the same", renamed("sub", "Sub")),
 		row("sub-with-a-long-s", critical, "spells sub with the letter ſ, which folds to s", renamed("sub", "ſub")),
-		row("sub-of-another", critical, "is about another person than userinfo", func(o *outgoing) {
-			o.claims.set("sub", o.other.sub)
-			o.claims.set("SubjectNameID", o.other.nationalID)
-			o.claims.set("preferred_username", o.other.nationalID)
-		}),
+		{Name: "sub-of-another", Where: "id_token", Severity: critical,
+			Summary: "the ID token is about another person than userinfo",
+			Expect:  "refuse the sign-in, for userinfo is about somebody else",
+			bend: func(o *outgoing) {
+				o.claims.set("sub", o.other().sub)
+				o.claims.set("SubjectNameID", o.other().nationalID)
+				o.claims.set("preferred_username", o.other().nationalID)
+			}},
 
 		row("weak-acr", serious, "has acr 0, weaker than eidas1", with("acr", "0")),
 		row("missing-acr", serious, "has no acr", without("acr")),

@@ -101,6 +101,36 @@ func TestASecondClickGetsTheFirstAnswer(t *testing.T) {
 	}
 }
 
+func TestEachSignInPageIsItsOwn(t *testing.T) {
+	rp := newRelyingParty(t, mockpsc.NewServer(t))
+	var pages []*person
+	seen := map[string]bool{}
+	for range 3 {
+		p := begin(t, rp)
+		pages = append(pages, p)
+		_, qr, _ := strings.Cut(p.page, `<svg class="qr"`)
+		qr, _, _ = strings.Cut(qr, "</svg>")
+		for _, own := range []string{p.attempt, p.phone(), qr} {
+			if own == "" || seen[own] {
+				t.Errorf("a page without its own %.60q", own)
+			}
+			seen[own] = true
+		}
+		if n := strings.Count(p.page, p.attempt); n != strings.Count(pages[0].page, pages[0].attempt) || n < 5 {
+			t.Errorf("the attempt is there %d times", n)
+		}
+	}
+	phone := device{t, pages[1].phone()}
+	phone.answer("phone", "dr-dupont")
+	phone.answer("same", "yes")
+	phone.answer("pin", "1234")
+	for i, p := range pages {
+		if p.wait(); (p.page == "back") != (i == 1) {
+			t.Errorf("page %d after the phone of page 1: %.100q", i, p.page)
+		}
+	}
+}
+
 var personaButton = regexp.MustCompile(`name="persona" value="([^"]+)"`)
 
 func TestTheListOfPeopleIsAsTheyAreNow(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -89,7 +90,7 @@ func (s *Server) armKeys(g *grant, faults []Fault) {
 	}
 	if about != nil {
 		s.mu.Lock()
-		s.armed.faults = about
+		s.armed = about
 		s.mu.Unlock()
 	}
 }
@@ -101,17 +102,16 @@ func (s *Server) keyLies(r *http.Request) []Fault {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	told := s.armed.faults
-	s.armed.faults = nil
+	told := s.armed
+	s.armed = nil
 	return told
 }
 
-// somebodyElse is another person than a grant is about, for lies.
-func (s *Server) somebodyElse(g *grant) *persona {
-	for _, d := range s.docs {
-		if d.NationalID != g.who.NationalID && d.UserinfoCard == nil {
-			return &persona{sub: s.sub(&d.situation), nationalID: d.NationalID, userinfo: d.Userinfo}
-		}
+// somebodyElse finds another person than a grant is about, for lies.
+func (s *Server) somebodyElse(g *grant) func() persona {
+	return func() persona {
+		i := slices.IndexFunc(s.docs, func(d *document) bool { return d.NationalID != g.who.NationalID && d.UserinfoCard == nil })
+		d := s.docs[i] // the built-in ones are many
+		return persona{sub: s.sub(&d.situation), nationalID: d.NationalID, userinfo: d.Userinfo}
 	}
-	return nil
 }

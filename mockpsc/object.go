@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"slices"
 )
 
@@ -77,14 +76,23 @@ func newUUID() string {
 	return formatUUID(u[:])
 }
 
+const hexDigits = "0123456789abcdef"
+
 func formatUUID(u []byte) string {
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:16])
+	b := make([]byte, 0, 36)
+	for i, c := range u {
+		if i == 4 || i == 6 || i == 8 || i == 10 {
+			b = append(b, '-')
+		}
+		b = append(b, hexDigits[c>>4], hexDigits[c&15])
+	}
+	return string(b)
 }
 
-// digest is under what an access token is kept: it is as good as the token to
-// find it again, a thirtieth of its size, and nobody's key to anything.
-func digest(token string) string {
-	sum := sha256.Sum256([]byte(token))
+// digest is under what a code or an access token is kept: as good as the thing
+// itself to find it again, smaller, and nobody's key to anything.
+func digest(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
 	return string(sum[:])
 }
 

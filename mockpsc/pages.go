@@ -85,7 +85,6 @@ type view struct {
 	Bare       bool   // this page is in that panel
 	Apart      bool   // the phone's pages are all there is
 	People     []personView
-	who        *whoCache
 
 	Rule    template.HTML // for the developer
 	Confirm string
@@ -207,7 +206,7 @@ func (a *answer) page(status int, v *view) {
 	b := pageBuffers.Get().(*bytes.Buffer)
 	defer pageBuffers.Put(b)
 	b.Reset()
-	if err := pageSet().ExecuteTemplate(b, "layout", v); err != nil {
+	if err := a.server.write(b, v); err != nil {
 		panic("mockpsc: page " + v.Page + ": " + err.Error()) // a fault of the embedded template
 	}
 	// Chromium applies form-action to the redirects after a form's post as well:
@@ -229,11 +228,19 @@ func (a *answer) page(status int, v *view) {
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+styleHash+"; script-src "+scriptHash+
 		"; connect-src 'self'; img-src data:; form-action "+formAction+frames+"; base-uri 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(b.Len()))
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	a.WriteHeader(status)
 	a.Write(b.Bytes())
+}
+
+func (s *Server) write(b *bytes.Buffer, v *view) error {
+	if v.Page == "signin" {
+		return s.written.write(b, v)
+	}
+	return pageSet().ExecuteTemplate(b, "layout", v)
 }
 
 // refusePage shows why a request is refused, received beside declared.
@@ -309,12 +316,11 @@ func qrCode(address, name string) template.HTML {
 		return "" // too long for a QR code; the link beside it remains
 	}
 	const quiet = 4 // cells, as the standard demands
-	var b strings.Builder
 	size := code.Size + 2*quiet
-	fmt.Fprintf(&b, `<svg class="qr" role="img" aria-label="%s" viewBox="0 0 %d %d" shape-rendering="crispEdges">`,
+	b := make([]byte, 0, 4<<10) // about what it takes
+	b = fmt.Appendf(b, `<svg class="qr" role="img" aria-label="%s" viewBox="0 0 %d %d" shape-rendering="crispEdges">`,
 		template.HTMLEscapeString(name), size, size)
-	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/><path fill="#000" d="`, size, size)
-	path := make([]byte, 0, 16<<10) // about what it takes
+	b = fmt.Appendf(b, `<rect width="%d" height="%d" fill="#fff"/><path fill="#000" d="`, size, size)
 	for y := range code.Size {
 		for x := 0; x < code.Size; x++ {
 			run := 0
@@ -322,25 +328,33 @@ func qrCode(address, name string) template.HTML {
 				run++
 			}
 			if run > 0 {
-				path = append(path, 'M')
-				path = strconv.AppendInt(path, int64(x+quiet), 10)
-				path = append(path, ' ')
-				path = strconv.AppendInt(path, int64(y+quiet), 10)
-				path = append(path, 'h')
-				path = strconv.AppendInt(path, int64(run), 10)
-				path = append(path, "v1h-"...)
-				path = strconv.AppendInt(path, int64(run), 10)
-				path = append(path, 'z')
+				b = append(b, 'M')
+				b = strconv.AppendInt(b, int64(x+quiet), 10)
+				b = append(b, ' ')
+				b = strconv.AppendInt(b, int64(y+quiet), 10)
+				b = append(b, 'h')
+				b = strconv.AppendInt(b, int64(run), 10)
+				b = append(b, "v1h-"...)
+				b = strconv.AppendInt(b, int64(run), 10)
+				b = append(b, 'z')
 				x += run
 			}
 		}
 	}
-	b.Write(path)
-	b.WriteString(`"/></svg>`)
-	return template.HTML(b.String())
+	return template.HTML(append(b, `"/></svg>`...))
 }
 
 // Templates call the methods below.
+
+// States are the keys of what does not work.
+func (p personView) States() (keys []string) {
+	for _, key := range []string{p.ECPSState, p.CardState} {
+		if key != "" {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
 
 func (v *view) Style() template.CSS { return template.CSS(pageStyle) }
 func (v *view) Script() template.JS { return template.JS(pageScript) }

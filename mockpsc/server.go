@@ -130,7 +130,8 @@ type Server struct {
 	err  error       // what Check found
 	docs []*document // the people, in order
 	keys keyring
-	who  whoCache
+
+	written writtenPages
 
 	telling telling
 
@@ -140,13 +141,13 @@ type Server struct {
 	endings   map[string]ending   // those that are over
 	tickets   map[string]*attempt // attempts, by what the phone was shown
 	sessions  map[string]*session // SSO sessions, by sid
-	grants    map[string]*grant   // by authorization code
+	grants    map[string]*grant   // by the digest of the authorization code
 	access    map[string]issued   // by the digest of the access token
 	refreshes map[string]issued   // by the refresh token's jti, those already spent too
 	requests  []*Request
 	lastSweep time.Time
-	drill     string                   // under way; see Drill
-	armed     struct{ faults []Fault } // of the keys, for whoever reads them next
+	drill     string  // under way; see Drill
+	armed     []Fault // of the keys, for whoever reads them next
 
 	cibaRequests []*cibaRequest // oldest first
 

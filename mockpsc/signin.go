@@ -42,7 +42,6 @@ func (s *Server) signInPage(a *answer, r *http.Request, at *attempt, n notice) {
 	s.mu.Unlock()
 
 	v.Panel = !s.HidePersonas
-	v.who = &s.who
 	status := http.StatusOK
 	if n.Key != "" {
 		status = http.StatusBadRequest

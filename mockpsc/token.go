@@ -13,7 +13,6 @@ import (
 
 // A grant is what an authorization code stands for. Guarded by Server.mu.
 type grant struct {
-	code        string
 	issued      time.Time
 	client      *Client
 	issuer      string
@@ -41,9 +40,8 @@ type grant struct {
 // newGrant begins what a client is given of a session. Called with s.mu held.
 func (s *Server) newGrant(at *attempt, ses *session, code string) *grant {
 	who := ses.person.now
-	s.armed.faults = nil
+	s.armed = nil
 	g := &grant{
-		code:        code,
 		issued:      s.now(),
 		client:      at.client,
 		issuer:      at.issuer,
@@ -61,7 +59,7 @@ func (s *Server) newGrant(at *attempt, ses *session, code string) *grant {
 		mode:        ses.mode,
 		lives:       s.lifetimes(at.client),
 	}
-	s.grants[code] = g
+	s.grants[digest(code)] = g
 	return g
 }
 
@@ -210,7 +208,7 @@ func (s *Server) redeem(client *Client, form url.Values) (*grant, *refusal) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := s.grants[form.Get("code")]
+	g := s.grants[digest(form.Get("code"))]
 	if g == nil {
 		return refuse("Code not valid", "the code is unknown, or so old that it is forgotten")
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"os"
 	"os/exec"
@@ -35,10 +34,8 @@ func TestClientSignsInEverywhere(t *testing.T) {
 			}
 			defer r.stop()
 			c := newClient(p, r.base)
-			defer c.close()
-			var buf bytes.Buffer
 			for range 3 {
-				tokens, err := c.signIn(t.Context(), &buf)
+				tokens, err := c.once(t.Context())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -57,7 +54,6 @@ func TestLoadEndsAtTheFirstFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newClient(p, r.base)
-	defer c.close()
 	if done, _, err := c.load(t.Context(), 4, 0, 10); done != 10 || err != nil {
 		t.Errorf("got %d sign-ins, %v", done, err)
 	}

@@ -21,9 +21,8 @@ import (
 // A client signs people in at one provider. Every provider meets the same one.
 type client struct {
 	provider
-	base      string
-	transport *http.Transport
-	loginURL  string
+	base     string
+	loginURL string
 }
 
 const (
@@ -34,7 +33,6 @@ const (
 func newClient(p provider, base string) *client {
 	return &client{
 		provider: p, base: base,
-		transport: &http.Transport{MaxIdleConnsPerHost: concurrency, DisableCompression: true},
 		loginURL: base + p.authorize + "?" + url.Values{
 			"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "scope": {p.scope},
 			"state": {"state-of-the-sign-in"}, "nonce": {"nonce-of-the-sign-in"}, "acr_values": {"eidas1"},
@@ -63,12 +61,19 @@ func (t tokens) rs256() (n int) {
 	return n
 }
 
+// A worker signs in one person after the other.
+type worker struct {
+	*client
+	wire wire
+	buf  bytes.Buffer // to read answers into
+}
+
 // signIn is one sign-in of somebody whose browser is new: the authorization
-// request, the pages and their forms, the code, the tokens, userinfo. The buffer
-// is room to read in.
-func (c *client) signIn(ctx context.Context, buf *bytes.Buffer) (tokens, error) {
+// request, the pages and their forms, the code, the tokens, userinfo.
+func (c *worker) signIn(ctx context.Context) (tokens, error) {
 	var t tokens
-	code, err := c.code(ctx, buf)
+	buf := &c.buf
+	code, err := c.code(ctx)
 	if err != nil {
 		return t, err
 	}
@@ -79,7 +84,7 @@ func (c *client) signIn(ctx context.Context, buf *bytes.Buffer) (tokens, error) 
 	if err != nil {
 		return t, err
 	}
-	app := &http.Client{Transport: c.transport}
+	app := &http.Client{Transport: &c.wire}
 	if _, err := do(app, req, buf); err != nil {
 		return t, err
 	}
@@ -100,12 +105,13 @@ func (c *client) signIn(ctx context.Context, buf *bytes.Buffer) (tokens, error) 
 }
 
 // code is the browser's part: it ends where the provider sends the browser back.
-func (c *client) code(ctx context.Context, buf *bytes.Buffer) (string, error) {
+func (c *worker) code(ctx context.Context) (string, error) {
+	buf := &c.buf
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return "", err
 	}
-	browser := &http.Client{Transport: c.transport, Jar: jar, CheckRedirect: func(next *http.Request, _ []*http.Request) error {
+	browser := &http.Client{Transport: &c.wire, Jar: jar, CheckRedirect: func(next *http.Request, _ []*http.Request) error {
 		if strings.HasPrefix(next.URL.String(), redirectURI) {
 			return http.ErrUseLastResponse
 		}
@@ -208,6 +214,13 @@ func do(c *http.Client, req *http.Request, buf *bytes.Buffer) (*http.Response, e
 	return resp, nil
 }
 
+// once signs in one person.
+func (c *client) once(ctx context.Context) (tokens, error) {
+	w := worker{client: c}
+	defer w.wire.close()
+	return w.signIn(ctx)
+}
+
 // load signs in, at once as many as said, until the time is over or the number
 // is reached (0: no limit). It returns how many succeeded in which time; the
 // first failure ends it.
@@ -219,12 +232,13 @@ func (c *client) load(ctx context.Context, at int, window time.Duration, limit i
 	var wg sync.WaitGroup
 	for range at {
 		wg.Go(func() {
-			var buf bytes.Buffer
+			w := worker{client: c}
+			defer w.wire.close()
 			for ctx.Err() == nil && (window == 0 || time.Since(start) < window) {
 				if limit > 0 && begun.Add(1) > limit {
 					return
 				}
-				if _, err := c.signIn(ctx, &buf); err != nil {
+				if _, err := w.signIn(ctx); err != nil {
 					cancel(err) // a no-op after the first
 					return
 				}
@@ -239,5 +253,3 @@ func (c *client) load(ctx context.Context, at int, window time.Duration, limit i
 	}
 	return finished.Load(), took, err
 }
-
-func (c *client) close() { c.transport.CloseIdleConnections() }

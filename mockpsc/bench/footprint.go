@@ -87,7 +87,6 @@ func afterExpiry(ctx context.Context) (float64, error) {
 
 func tenThousand(ctx context.Context, mock provider, p *process) error {
 	c := newClient(mock, p.base)
-	defer c.close()
 	_, _, err := c.load(ctx, concurrency, 0, 10_000)
 	return err
 }
@@ -141,17 +140,20 @@ func testServerCost(newServer func(testing.TB) *mockpsc.Server) (milliseconds fl
 		}
 		return resp.Body.Close()
 	}
-	result := testing.Benchmark(func(b *testing.B) {
+	var all []float64
+	testing.Benchmark(func(b *testing.B) {
 		if err = once(b); err != nil { // makes the keys
 			return
 		}
 		for b.Loop() {
+			begun := time.Now()
 			if err = once(b); err != nil {
 				return
 			}
+			all = append(all, float64(time.Since(begun).Microseconds())/1000)
 		}
 	})
-	return float64(result.NsPerOp()) / 1e6, err
+	return median(all), err
 }
 
 // oneTest is a test that ends before its benchmark does.

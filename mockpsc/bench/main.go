@@ -29,11 +29,14 @@
 //	RS256/s      the product of both: what makes providers comparable that sign
 //	             once, twice or three times
 //	of floor     RS256/s as a share of what signing alone reached
+//	by CPU       the same by processor time, the client's included, instead of by
+//	             the clock: what it would be if nobody else used the processors.
+//	             OpenSSL signs for Node.js at another cost, so that neither this
+//	             nor the last column is given there
 //	server CPU   processor time of the provider's process for one sign-in, in its
 //	             own code and in the kernel
 //	in RS256     the share of it that the signatures are, at the processor time
-//	             that one took in the floor. OpenSSL signs for Node.js, at another
-//	             cost: no share is given there
+//	             that one took in the floor
 //
 // Every figure is the median of the rounds. A provider that dies is given no
 // figure but when and of what. mockoidc shows no page at all, and neither does
@@ -49,7 +52,11 @@
 // same Server with a clock that can tells what is left once all has expired. The
 // runtime gives memory back to the system some minutes after it has become free;
 // here it is told to do so at once. What a server for one test costs is
-// measured without the RSA keys, which are made once per process.
+// measured with a first answer and without the RSA keys, which are made once per
+// process; it is the median of many, so that a busy machine disturbs it little.
+//
+// Two cores are best shared with nobody. Where other programs take more than a
+// tenth of them the command says so, and judges by processor time.
 package main
 
 import (
@@ -71,6 +78,7 @@ import (
 const (
 	command     = "github.com/pscauth/pscauth/cmd/mockpsc"
 	concurrency = 32
+	quiet       = 0.1 // the most that other programs may take of the processors for the clock to count
 )
 
 func main() {
@@ -125,9 +133,13 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	for _, r := range rows {
 		had = append(had, r.had...)
 	}
-	fmt.Fprintf(stdout, "\nOther programs took %s of the processors meanwhile; from a tenth on, measure again.\n",
-		percent(max(0, 1-median(had))))
-	return judge(stdout, claims(rows, small))
+	others := max(0, 1-median(had))
+	fmt.Fprintf(stdout, "\nOther programs took %s of the processors meanwhile.", percent(others))
+	if others > quiet {
+		fmt.Fprint(stdout, " The clock says nothing then: providers written in Go are judged by processor time, the others not at all.")
+	}
+	fmt.Fprintf(stdout, "\nResident after 10,000 sign-ins, before anything has expired: %.1f MB.\n", small.loaded)
+	return judge(stdout, claims(rows, small, others <= quiet))
 }
 
 // build makes the command as anybody would.
@@ -152,17 +164,17 @@ func build(ctx context.Context) (binary string, remove func(), err error) {
 
 func printTable(w io.Writer, rows []*row) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "provider\tat once\tsign-ins/s\tRS256\tRS256/s\tof floor\tserver CPU\tin RS256\t\n")
+	fmt.Fprint(t, "provider\tat once\tsign-ins/s\tRS256\tRS256/s\tof floor\tby CPU\tserver CPU\tin RS256\t\n")
 	for _, r := range rows {
 		if r.note != "" {
 			continue
 		}
-		share := "–"
+		busy, share := "–", "–"
 		if !r.openSSL {
-			share = percent(median(r.shares))
+			busy, share = percent(median(r.busy)), percent(median(r.shares))
 		}
-		fmt.Fprintf(t, "%s\t%d\t%.0f\t%d\t%.0f\t%s\t%.2f ms\t%s\t\n", r.name, r.at, median(r.rates), r.signatures,
-			median(r.rates)*float64(r.signatures), percent(median(r.ratios)), 1000*median(r.cpus), share)
+		fmt.Fprintf(t, "%s\t%d\t%.0f\t%d\t%.0f\t%s\t%s\t%.2f ms\t%s\t\n", r.name, r.at, median(r.rates), r.signatures,
+			median(r.rates)*float64(r.signatures), percent(median(r.ratios)), busy, 1000*median(r.cpus), share)
 	}
 	t.Flush()
 	for _, r := range rows {
@@ -182,17 +194,23 @@ type claim struct {
 	ok   bool
 }
 
-func claims(rows []*row, small *footprint) []claim {
+func claims(rows []*row, small *footprint, byClock bool) []claim {
+	reached := func(r *row) float64 {
+		if byClock {
+			return median(r.ratios)
+		}
+		return median(r.busy)
+	}
 	mock := rows[0]
-	ratio, share := median(mock.ratios), median(mock.shares)
+	ratio, share := reached(mock), median(mock.shares)
 	list := []claim{
 		{"sign-ins, of what two signatures alone reach", percent(ratio), "at least 65 %", ratio >= 0.65},
 		{"signatures, of the processor time of a sign-in", percent(share), "at least 60 %", share >= 0.60},
 	}
 	for _, r := range rows {
-		if r.at == concurrency && r != mock && r.note == "" {
-			theirs := median(r.ratios)
-			list = append(list, claim{"RS256/s of floor, beside " + r.name, percent(ratio) + " against " + percent(theirs), "more", ratio > theirs})
+		if r.at == concurrency && r != mock && r.note == "" && (byClock || !r.openSSL) {
+			theirs := reached(r)
+			list = append(list, claim{"signatures, of the floor, beside " + r.name, percent(ratio) + " against " + percent(theirs), "more", ratio > theirs})
 		}
 	}
 	under := func(what string, got, want float64, unit string) {
@@ -200,8 +218,7 @@ func claims(rows []*row, small *footprint) []claim {
 	}
 	under("cold start to first answer", small.coldStart, 20, "ms")
 	under("resident when idle", small.idle, 15, "MB")
-	under("resident after 10,000 sign-ins", small.loaded, 40, "MB")
-	under("resident when they have expired", small.expired, 40, "MB")
+	under("resident after 10,000 sign-ins, all expired", small.expired, 40, "MB")
 	under("a server for one test", small.server, 1, "ms")
 	under("a TLS server for one test", small.tlsServer, 3, "ms")
 	return list

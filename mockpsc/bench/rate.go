@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -26,7 +25,8 @@ type row struct {
 	at         int
 	signatures int
 	rates      []float64 // sign-ins per second
-	ratios     []float64 // of the floor
+	ratios     []float64 // of the floor, by the clock
+	busy       []float64 // of the floor, by the processor time of both ends
 	cpus       []float64 // seconds of the provider's process per sign-in
 	shares     []float64 // of that in signatures
 	had        []float64 // of the processors, while this program signed: the rest was somebody else's
@@ -48,10 +48,7 @@ func (r *row) measure(ctx context.Context, window time.Duration) error {
 	}
 	defer p.stop()
 	c := newClient(r.provider, p.base)
-	defer c.close()
-
-	var buf bytes.Buffer
-	tokens, err := c.signIn(ctx, &buf)
+	tokens, err := c.once(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.name, err)
 	}
@@ -62,12 +59,16 @@ func (r *row) measure(ctx context.Context, window time.Duration) error {
 	}
 	var f signing
 	var done int64
-	var took, cpu time.Duration
+	var took, cpu, clientCPU time.Duration
 	for range parts { // the floor between, so that both meet the same machine
 		if err := f.more(r.at, window/parts/2); err != nil {
 			return err
 		}
 		cpu0, err := p.cpu()
+		if err != nil {
+			return err
+		}
+		client0, err := cpuOf(os.Getpid())
 		if err != nil {
 			return err
 		}
@@ -80,11 +81,16 @@ func (r *row) measure(ctx context.Context, window time.Duration) error {
 		if err != nil {
 			return err
 		}
-		cpu += cpu1 - cpu0
+		client1, err := cpuOf(os.Getpid())
+		if err != nil {
+			return err
+		}
+		cpu, clientCPU = cpu+cpu1-cpu0, clientCPU+client1-client0
 	}
 	rate, signatures := float64(done)/took.Seconds(), float64(r.signatures)
 	r.rates = append(r.rates, rate)
 	r.ratios = append(r.ratios, rate*signatures/f.rate())
+	r.busy = append(r.busy, signatures*f.cost()*float64(done)/(cpu+clientCPU).Seconds())
 	r.cpus = append(r.cpus, cpu.Seconds()/float64(done))
 	r.shares = append(r.shares, signatures*f.cost()*float64(done)/cpu.Seconds())
 	if r.at >= runtime.GOMAXPROCS(0) {

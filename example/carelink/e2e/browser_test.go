@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ type habit func(*settings)
 
 type settings struct {
 	width, height int64
+	noScript      bool
 	flags         []chromedp.ExecAllocatorOption
 }
 
@@ -31,7 +33,10 @@ func narrow(s *settings) { s.width, s.height = 320, 640 }
 func largeText(s *settings) { s.blink("defaultFontSize=32") }
 
 // noScript is a browser that runs no script.
-func noScript(s *settings) { s.blink("scriptEnabled=false") }
+func noScript(s *settings) {
+	s.noScript = true
+	s.blink("scriptEnabled=false")
+}
 
 func (s *settings) blink(setting string) {
 	s.flags = append(s.flags, chromedp.Flag("blink-settings", setting))
@@ -100,7 +105,8 @@ type tab struct {
 	t   *testing.T
 	ctx context.Context
 
-	seen string // the document that was inspected last
+	seen    string // the document that was inspected last
+	passing bool   // on the way to a page; what lies there is looked at elsewhere
 
 	mu        sync.Mutex
 	heard     []string
@@ -120,6 +126,11 @@ func (p *tab) overhear(event any) {
 	case *network.EventRequestWillBeSent:
 		if e.Type == network.ResourceTypeDocument {
 			p.documents[e.Request.URL] = true
+			if !onThisMachine(e.Request.URL) {
+				note("a page elsewhere: %s", e.Request.URL)
+			}
+		} else if !fromItsPage(e.Request.URL, e.DocumentURL) {
+			note("%s asks elsewhere for %s", e.DocumentURL, e.Request.URL)
 		}
 	case *network.EventRequestWillBeSentExtraInfo:
 		for _, c := range e.AssociatedCookies {
@@ -152,6 +163,19 @@ func (p *tab) overhear(event any) {
 			note("issue %s: %s", e.Issue.Code, details)
 		}
 	}
+}
+
+// fromItsPage reports whether something that a page needs comes from where the
+// page comes from, or is in the page.
+func fromItsPage(asset, page string) bool {
+	a, err1 := url.Parse(asset)
+	p, err2 := url.Parse(page)
+	return err1 == nil && err2 == nil && (a.Scheme == "data" || a.Scheme == p.Scheme && a.Host == p.Host)
+}
+
+func onThisMachine(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1" || u.Scheme == "about")
 }
 
 func consoleText(args []*runtime.RemoteObject) string {

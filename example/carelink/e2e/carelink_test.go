@@ -21,21 +21,23 @@ const patience = 15 * time.Second
 
 // program builds CareLink, once for all tests. It is built where it lives, with
 // its own module's versions, and not with those of this one.
-var program = sync.OnceValues(func() (string, error) {
-	path := filepath.Join(buildDir, "carelink")
+var program = sync.OnceValues(func() (string, error) { return build("carelink", "..") })
+
+func build(name, dir string) (string, error) {
+	path := filepath.Join(buildDir, name)
 	args := []string{"build", "-o", path}
 	if raceDetector {
 		args = append(args, "-race")
 	}
 	build := exec.Command("go", append(args, ".")...)
-	build.Dir = ".."
+	build.Dir = dir
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
 	return path, nil
-})
+}
 
-// buildDir is where the program is built.
+// buildDir is where the programs are built.
 var buildDir string
 
 func TestMain(m *testing.M) {
@@ -73,29 +75,9 @@ func start(t *testing.T, env ...string) *carelink {
 	home := t.TempDir()
 	cmd := exec.Command(path, "-addr", "localhost:0", "-mock-addr", "127.0.0.1:0", "-db", filepath.Join(t.TempDir(), "carelink.db"))
 	cmd.Env = append([]string{"HOME=" + home, "XDG_CACHE_HOME=" + home, "PATH=" + os.Getenv("PATH")}, env...)
-	var log bytes.Buffer
-	cmd.Stderr = &log
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGTERM)
-		last := time.AfterFunc(patience, func() { cmd.Process.Kill() })
-		defer last.Stop()
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("CareLink stopped with: %v", err)
-		}
-		if t.Failed() {
-			t.Logf("what CareLink logged:\n%s", log.String())
-		}
-	})
+	terminal, log := launch(t, cmd)
 
 	// The banner is printed once both addresses answer.
-	terminal := bufio.NewReader(out)
 	banner := ""
 	for {
 		line, err := terminal.ReadString('\n')
@@ -108,6 +90,33 @@ func start(t *testing.T, env ...string) *carelink {
 			t.Fatalf("CareLink did not start: %v\n%s%s", err, banner, log.String())
 		}
 	}
+}
+
+// launch runs a program until the test ends, and returns what it prints and logs.
+func launch(t *testing.T, cmd *exec.Cmd) (terminal *bufio.Reader, log *bytes.Buffer) {
+	t.Helper()
+	log = &bytes.Buffer{}
+	cmd.Stderr = log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Base(cmd.Path)
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		last := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+		defer last.Stop()
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%s stopped with: %v", name, err)
+		}
+		if t.Failed() {
+			t.Logf("what %s logged:\n%s", name, log.String())
+		}
+	})
+	return bufio.NewReader(out), log
 }
 
 // requireChromium returns the browser's path. Without one the test is skipped,

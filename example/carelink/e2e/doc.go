@@ -1,7 +1,7 @@
 // Package e2e holds the tests of CareLink in a real browser: a headless Chromium
 // that goes to CareLink and to the simulated Pro Santé Connect as people do.
 //
-//	cd example/carelink/e2e && go test ./...
+//	cd example/carelink/e2e && npm install && go test ./...
 //
 // The tests build the program example/carelink, start it for each test on free
 // ports with a database of its own, and know nothing of it but its pages. They
@@ -14,7 +14,13 @@
 //
 // Every page of every test is looked at, whatever the test is about: one h1, a
 // language, a title, no sideways scroll, no message of a browser that refused
-// something, no error of a script.
+// something, no error of a script, nothing that comes from elsewhere, and what
+// axe-core finds. axe is what npm install brings, or the file that AXE names;
+// without it the rest is tested all the same, unless CI=true.
+//
+// Every page of the mock is in one table, mockPages, with the way to it: a new
+// page is a line there, and its words in english. They are served by the package
+// mockpsc itself, so that the table has its clock; the walks run the command.
 //
 // It is a module of its own, so that nobody who imports pscauth inherits the
 // browser's driver.

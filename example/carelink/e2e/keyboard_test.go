@@ -140,8 +140,8 @@ func (p *tab) keyAway(key string) {
 func (p *tab) focus() string {
 	p.t.Helper()
 	name, err := ask[string](p, `
-		const e = document.activeElement;
-		if (!e || e === document.body) return '';
+		const e = active();
+		if (!e) return '';
 		const label = e.labels && e.labels[0];
 		return label && e.tagName !== 'BUTTON' ? clean(label.textContent) : name(e)`)
 	if err != nil {
@@ -177,15 +177,16 @@ func (p *tab) tabTo(name string) {
 func (p *tab) focusVisible() {
 	p.t.Helper()
 	fault, err := ask[string](p, `
-		const e = document.activeElement;
-		if (!e || e === document.body || e === document.documentElement) return ''; // the browser's own bar
+		const e = active();
+		if (!e) return ''; // the browser's own bar
+		const {innerWidth, innerHeight} = e.ownerDocument.defaultView;
 		const style = getComputedStyle(e), r = e.getBoundingClientRect();
 		const marked = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0 || style.boxShadow !== 'none';
 		if (!marked) return 'has no outline';
 		if (r.width < 1 || r.height < 1) return 'has no size';
 		if (r.bottom <= 0 || r.right <= 0 || r.top >= innerHeight || r.left >= innerWidth) return 'is out of sight';
 		const x = Math.min(Math.max(r.left + r.width / 2, 0), innerWidth - 1), y = Math.min(Math.max(r.top + r.height / 2, 0), innerHeight - 1);
-		const top = document.elementFromPoint(x, y);
+		const top = e.ownerDocument.elementFromPoint(x, y);
 		return top && (e.contains(top) || top.contains(e)) ? '' : 'is hidden behind something'`)
 	if err != nil {
 		p.t.Fatal(err)
@@ -193,6 +194,52 @@ func (p *tab) focusVisible() {
 	if fault != "" {
 		p.t.Errorf("%s: the focus on « %s » %s", p.address(), p.focus(), fault)
 	}
+}
+
+// tour goes once round the page by Tab. Every control has its turn, in the order
+// of the page, and none keeps the focus.
+func (p *tab) tour() {
+	p.t.Helper()
+	var order []int
+	n, err := ask[int](p, `return stops().length`)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	at := func() int {
+		i, err := ask[int](p, `return stops().indexOf(document.activeElement)`)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		return i
+	}
+	for range 2*n + 50 { // a frame has stops of its own
+		p.key(kb.Tab)
+		p.focusVisible()
+		i := at()
+		if len(order) > 0 && i == order[0] {
+			break
+		}
+		if i >= 0 && (len(order) == 0 || i != order[len(order)-1]) {
+			order = append(order, i)
+		}
+	}
+	for k, i := range order {
+		if i != (order[0]+k)%n {
+			p.t.Errorf("%s: Tab goes through the %d controls in the order %d", p.address(), n, order)
+			return
+		}
+	}
+	if len(order) != n {
+		p.t.Errorf("%s: of %d controls Tab reaches %d: %d", p.address(), n, len(order), order)
+		return
+	}
+	for range 2 { // the browser's own bar may be between
+		p.key(kb.Tab, chromedp.KeyModifiers(kb.ModifierShift))
+		if at() == order[n-1] {
+			return
+		}
+	}
+	p.t.Errorf("%s: Shift and Tab do not go back", p.address())
 }
 
 // listTo presses the arrow in a list until an option is chosen.

@@ -17,16 +17,24 @@ func (p *tab) inspect() {
 	var page sight
 	p.until("the page to load", func() bool {
 		var err error
-		page, err = ask[sight](p, looks)
+		if p.passing {
+			page.ID, err = ask[string](p, `return documentID()`)
+			return err == nil && page.ID != ""
+		}
+		page, err = ask[sight](p, `const mock = `+quote(p.b.app.mock)+`, mockFaults = () => {`+mockRules+`};`+looks)
 		return err == nil && page.ID != ""
 	})
 	if page.ID == p.seen {
 		return
 	}
 	p.seen = page.ID
+	if p.passing {
+		return
+	}
 	for _, f := range page.Faults {
 		p.t.Errorf("%s: %s", p.address(), f)
 	}
+	p.axe()
 	p.b.album.keep(p, "")
 }
 
@@ -76,6 +84,9 @@ const looks = `
 		const a = light(numbers(getComputedStyle(e).color)), b = light(ground(e));
 		const contrast = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
 		if (contrast < 4.5) faults.push('contrast ' + contrast.toFixed(1) + ': ' + clean(e.textContent).slice(0, 40));
+	}
+	if (location.origin === mock) {
+		try { faults.push(...mockFaults()); } catch (e) { faults.push('the rules of the mock: ' + e); }
 	}
 	return {ID: documentID(), Faults: faults}`
 

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strings"
@@ -38,6 +39,17 @@ const pick = (selector, wanted) => {
 	return found.length === 1 ? found[0] : null;
 };
 const documentID = () => document.readyState === 'complete' && location.href !== 'about:blank' ? performance.timeOrigin + ' ' + location.pathname : '';
+const active = () => { // within frames, too
+	let e = document.activeElement;
+	while (e && e.tagName === 'IFRAME' && e.contentDocument) e = e.contentDocument.activeElement;
+	return e && e !== e.ownerDocument.body && e !== e.ownerDocument.documentElement ? e : null;
+};
+const stops = () => [...document.querySelectorAll('a[href], button, input, select, textarea, summary, iframe, [tabindex]')]
+	.filter(e => e.tabIndex >= 0 && !e.disabled && e.type !== 'hidden' && shown(e))
+	.filter((e, i, all) => {
+		const group = all.filter(o => o.type === 'radio' && o.name === e.name);
+		return e.type !== 'radio' || e === (group.find(o => o.checked) || group[0]);
+	});
 const controls = 'a[href], button, summary, label';
 `
 
@@ -261,7 +273,7 @@ func (p *tab) close() {
 func (p *tab) fill(label, text string) {
 	p.t.Helper()
 	x, y := p.spot(`const l = pick('label', `+quote(label)+`), e = l && l.control;`, label)
-	p.do(chromedp.MouseClickXY(x, y), chromedp.KeyEvent("a", chromedp.KeyModifiers(kb.ModifierCtrl)), chromedp.KeyEvent(text))
+	p.do(chromedp.MouseClickXY(x, y), chromedp.KeyEvent("a", chromedp.KeyModifiers(kb.ModifierCtrl)), chromedp.KeyEvent(cmp.Or(text, kb.Backspace)))
 	p.until("the typed text", func() bool {
 		value, _ := ask[string](p, `return pick('label', `+quote(label)+`).control.value`)
 		return value == text
@@ -276,7 +288,8 @@ func (p *tab) choose(label, option string) {
 		done, err := ask[bool](p, `
 			const l = pick('label', `+quote(label)+`), e = l && l.control;
 			const wanted = clean(`+quote(option)+`);
-			const o = e && [...e.options].find(o => o.value === wanted || clean(o.text).includes(wanted));
+			const all = e ? [...e.options] : [];
+			const o = all.find(o => o.value === wanted) || all.find(o => clean(o.text).includes(wanted));
 			if (!o) return false;
 			e.value = o.value;
 			e.dispatchEvent(new Event('change', {bubbles: true}));
