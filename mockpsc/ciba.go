@@ -85,7 +85,7 @@ func (s *Server) ciba(a *answer, r *http.Request) {
 			{"azp", client.ID},
 		}, func(text string) []byte { return hs256(refreshKey(), text) })
 		s.cibaRequests = append(s.cibaRequests, q)
-		s.tickets[q.ticket.id] = &q.attempt
+		s.delivered(&q.attempt)
 	}
 	s.mu.Unlock()
 

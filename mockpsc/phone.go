@@ -17,6 +17,7 @@ type ticket struct {
 	who    *person // whose phone it is: chosen after a scan, known from the start if typed
 	typed  bool
 	to     string // the identifier that was typed, in full
+	lost   bool   // no phone will ever hear of it
 	same   bool   // the person has compared the number
 }
 
@@ -51,7 +52,18 @@ func (s *Server) newTicket(at *attempt, to string, typed *person) {
 		id: newHandle(), number: twoDigits(), made: s.now(), state: waiting,
 		who: typed, typed: to != "", to: to,
 	}
-	s.tickets[at.ticket.id] = at
+	s.delivered(at)
+}
+
+// delivered lets a phone be asked about a ticket, if nothing keeps it from that.
+// Called with s.mu held.
+func (s *Server) delivered(at *attempt) {
+	if d := s.underway(); d != nil && d.ticket != nil {
+		d.ticket(&at.ticket)
+	}
+	if !at.ticket.lost {
+		s.tickets[at.ticket.id] = at
+	}
 }
 
 // wait shows the browser how the phone is getting on, and takes it back to the

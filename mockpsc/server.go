@@ -135,19 +135,20 @@ type Server struct {
 
 	telling telling
 
-	mu        sync.Mutex
-	people    map[string]*person  // by persona id
-	attempts  map[string]*attempt // sign-ins under way, by handle
-	endings   map[string]ending   // those that are over
-	tickets   map[string]*attempt // attempts, by what the phone was shown
-	sessions  map[string]*session // SSO sessions, by sid
-	grants    map[string]*grant   // by the digest of the authorization code
-	access    map[string]issued   // by the digest of the access token
-	refreshes map[string]issued   // by the refresh token's jti, those already spent too
-	requests  []*Request
-	lastSweep time.Time
-	drill     string  // under way; see Drill
-	armed     []Fault // of the keys, for whoever reads them next
+	mu         sync.Mutex
+	people     map[string]*person  // by persona id
+	attempts   map[string]*attempt // sign-ins under way, by handle
+	endings    map[string]ending   // those that are over
+	tickets    map[string]*attempt // attempts, by what the phone was shown
+	sessions   map[string]*session // SSO sessions, by sid
+	grants     map[string]*grant   // by the digest of the authorization code
+	access     map[string]issued   // by the digest of the access token
+	refreshes  map[string]issued   // by the refresh token's jti, those already spent too
+	requests   []*Request
+	lastSweep  time.Time
+	drill      *drill // under way; see Drill
+	drillSince time.Time
+	armed      []Fault // of the keys, for whoever reads them next
 
 	cibaRequests []*cibaRequest // oldest first
 
@@ -350,7 +351,7 @@ func (s *Server) reset() {
 	s.access = map[string]issued{}
 	s.refreshes = map[string]issued{}
 	s.requests = nil
-	s.drill = ""
+	s.drill = nil
 }
 
 // routes lists every door of the mock, in the order in which a sign-in passes them.

@@ -119,7 +119,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags.Var(lifetimeFlag{&lives, details[5]}, "lifetime", "how long something lives, `[id:]name=duration`, for all or for one application; names: code, id-token, access-token, refresh-token, session, idle; repeatable")
 	phoneURL := flags.String("phone-url", "", "serve the simulated phone, and nothing else, at this `URL` too, http://<address of this machine on the local network>:<port>, so that a real phone can scan the QR code; "+
 		"anybody on that network who has the QR code can then answer as any phone, the code of the e-CPS in hand; https needs -tls")
-	drill := flags.String("drill", "", "begin with an `incident`: outage (503) or maintenance (a page with 200)")
+	drill := flags.String("drill", "", "begin with an `incident`: outage (503), half-day-outage, maintenance (a page with 200), slow-token, keys-gone, no-notification, phone-refuses, struck-off")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

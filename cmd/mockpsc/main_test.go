@@ -223,7 +223,7 @@ func TestRefusesToStart(t *testing.T) {
 		{"phones over https without a CA", []string{"-phone-url", "https://127.0.0.1:9091"}, "needs -tls"},
 		{"phones at a taken port", []string{"-phone-url", "http://" + taken.Addr().String()}, "-phone-url"},
 		{"phones at an address of another machine", []string{"-phone-url", "http://192.0.2.1:9091"}, "this machine"},
-		{"an unknown drill", []string{"-drill", "fire"}, "known: outage, maintenance"},
+		{"an unknown drill", []string{"-drill", "fire"}, "known: outage, half-day-outage, maintenance"},
 		{"an assumption of nobody", []string{"-assume", "weather=fine"}, "weather"},
 		{"an assumption with another value", []string{"-assume", "pkce=optional"}, "want pkce=required"},
 		{"a layout that nobody has seen", []string{"-assume", "layout=oldest"}, "newer, older or none"},
