@@ -172,12 +172,13 @@ func (o *object) toNewerLayout() {
 		panic("mockpsc: " + err.Error()) // it was written a moment ago
 	}
 	for _, e := range typed.Exercices {
-		for _, a := range e.Activities {
-			if a.CodeGenreActivite != nil {
-				o.insertAfter("sub", member{"codeGenreActivite", a.CodeGenreActivite})
-			}
-			return
+		if len(e.Activities) == 0 {
+			continue
 		}
+		if first := e.Activities[0].CodeGenreActivite; first != nil {
+			o.insertAfter("sub", member{"codeGenreActivite", first})
+		}
+		return
 	}
 }
 

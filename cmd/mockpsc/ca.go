@@ -66,6 +66,10 @@ Il ne vaut que pour cette machine, les adresses privées et les noms en .test,
   Java           keytool -importcert -noprompt -alias mockpsc -file %[3]s -keystore mockpsc.p12 -storepass changeit
                  puis : java -Djavax.net.ssl.trustStore=mockpsc.p12 -Djavax.net.ssl.trustStorePassword=changeit …
   Python         export REQUESTS_CA_BUNDLE=%[3]s
+  PHP            php -d curl.cainfo=%[3]s -d openssl.cafile=%[3]s …
+  Ruby, .NET     sous Linux : export SSL_CERT_FILE=%[3]s
+  macOS          security add-trusted-cert -r trustRoot -k ~/Library/Keychains/login.keychain-db %[3]s
+  Windows        certutil -user -addstore Root %[3]s
   Debian         sudo install -m 644 %[3]s /usr/local/share/ca-certificates/mockpsc.crt && sudo update-ca-certificates
                  (pour l'ôter : sudo rm /usr/local/share/ca-certificates/mockpsc.crt && sudo update-ca-certificates --fresh)
 

@@ -35,7 +35,18 @@ var english = map[string]string{
 	"Ouvrir le téléphone simulé de Dr Jean DUPONT":        "Open the simulated phone of Dr Jean DUPONT",
 	"Ouvrir le lecteur de carte simulé de Dr Jean DUPONT": "Open the simulated card reader of Dr Jean DUPONT",
 
-	"Utiliser ce téléphone": "Use this phone",
+	"Utiliser ce téléphone":     "Use this phone",
+	againField:                  "The same code once more",
+	"Les deux codes diffèrent.": "The two codes differ.",
+	"Terminez sur l'ordinateur": "Finish on the computer",
+	"Confirmez là où votre carte est insérée que ce téléphone est le vôtre.":                    "Confirm where your card is inserted that this phone is yours.",
+	"Ce téléphone est-il le vôtre ?":                                                            "Is that phone yours?",
+	"Votre e-CPS est activée sur le téléphone qui a scanné le QR code, et sur lui seul.":        "Your e-CPS is activated on the phone that scanned the QR code, and on that phone only.",
+	"Oui, c'est mon téléphone":                                                                  "Yes, it is my phone",
+	"Non, tout annuler":                                                                         "No, cancel everything",
+	"L'activation est annulée. Rien n'a changé.":                                                "The activation is cancelled. Nothing has changed.",
+	"Le QR code a expiré. Demandez-en un nouveau.":                                              "The QR code has expired. Ask for a new one.",
+	"Cette activation a expiré, ou elle a été commencée dans un autre navigateur. Recommencez.": "This activation has expired, or was begun in another browser. Start again.",
 
 	// Headings
 	activate:                          "Activate an e-CPS",

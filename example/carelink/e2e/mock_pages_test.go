@@ -42,6 +42,7 @@ const (
 	phoneField  = "Code à 4 chiffres"
 	cardField   = "Code porteur (4 chiffres)"
 	readerField = "Carte dans le lecteur (simulé)"
+	againField  = "Le même code, une seconde fois"
 
 	withECPS = "SE CONNECTER AVEC L'E-CPS"
 	withCard = "SE CONNECTER AVEC LA CARTE CPS"
@@ -300,6 +301,34 @@ var mockPages = []mockPage{
 		v.open(v.telephone())
 		v.click("Utiliser ce téléphone")
 	}},
+	{story: "activation, codes that differ", h1: "Choisissez votre code", fault: "Les deux codes diffèrent.", field: againField, walk: func(v *visitor) {
+		v.activate("inf-benali", "5678")
+		v.open(v.telephone())
+		v.click("Utiliser ce téléphone")
+		v.twice("2468", "8642")
+	}},
+	{story: "activation, the phone has done its part", h1: "Terminez sur l'ordinateur", shows: "Confirmez là où votre carte est insérée que ce téléphone est le vôtre.", walk: func(v *visitor) { v.choseCode() }},
+	{story: "activation, is it your phone", h1: activate, shows: "Ce téléphone est-il le vôtre ?", walk: func(v *visitor) { v.open(v.choseCode()) }},
+	{story: "activation, done", h1: activate, shows: "Votre e-CPS est activée sur le téléphone qui a scanné le QR code, et sur lui seul.", walk: func(v *visitor) {
+		v.open(v.choseCode())
+		v.click("Oui, c'est mon téléphone")
+	}},
+	{story: "activation, cancelled", h1: activate, shows: "L'activation est annulée. Rien n'a changé.", walk: func(v *visitor) {
+		v.open(v.choseCode())
+		v.click("Non, tout annuler")
+	}},
+	{story: "activation, QR code too old", h1: activate, shows: "Le QR code a expiré. Demandez-en un nouveau.", walk: func(v *visitor) {
+		v.activate("inf-benali", "5678")
+		at := v.address()
+		v.later(91 * time.Second)
+		v.open(at)
+	}},
+	{story: "activation, too old", h1: activate, fault: "Cette activation a expiré, ou elle a été commencée dans un autre navigateur. Recommencez.", walk: func(v *visitor) {
+		v.activate("inf-benali", "5678")
+		at := v.address()
+		v.later(time.Hour)
+		v.open(at)
+	}},
 
 	// Requests without a browser: the telephone is the same; the reader is not.
 	{story: "telephone, no browser", h1: "Connexion demandée", shows: "demande à vous identifier.", walk: func(v *visitor) {
@@ -530,6 +559,26 @@ func (v *visitor) activate(persona, code string) {
 	v.open(v.b.app.mock + "/_mock/activation")
 	v.choose(readerField, persona)
 	v.code(cardField, code)
+}
+
+// twice types a code for a new e-CPS, and once more.
+func (v *visitor) twice(code, again string) {
+	v.t.Helper()
+	v.fill(phoneField, code)
+	v.fill(againField, again)
+	v.click("Valider")
+}
+
+// choseCode is the phone on which a code was chosen. It returns the address at
+// which the browser has the last word.
+func (v *visitor) choseCode() (browser string) {
+	v.t.Helper()
+	v.activate("inf-benali", "5678")
+	browser = v.address()
+	v.open(v.telephone())
+	v.click("Utiliser ce téléphone")
+	v.twice("2468", "2468")
+	return browser
 }
 
 func (v *visitor) hospital() {

@@ -260,6 +260,41 @@ func TestMockReducedMotion(t *testing.T) {
 	p.until("everything to stand still", func() bool { return moves() == "" })
 }
 
+// The phone beside the page: on a wide screen the whole of a sign-in is done
+// without another tab, with the pointer only.
+func TestMockPhoneInThePanel(t *testing.T) {
+	t.Parallel()
+	b := runMock(t).newBrowser(t)
+	p := b.first
+	b.settings.width = 1600
+	p.do(chromedp.EmulateViewport(1600, 1000))
+	p.open("/login")
+	p.atMock(signIn)
+	phone := func(act string) bool {
+		done, err := ask[bool](p, `
+			const frame = document.querySelector('.telephone details[open] iframe');
+			const doc = frame && frame.contentDocument;
+			if (!doc || doc.readyState !== 'complete' || !doc.querySelector('h1')) return false;
+			const h1 = clean(doc.querySelector('h1').textContent);
+			const press = name => { const e = [...doc.querySelectorAll('button')].find(e => clean(e.textContent) === name); if (e) e.click(); return !!e; };
+			`+act)
+		return err == nil && done
+	}
+	p.until("the phone to ask whose it is", func() bool {
+		return phone(`if (h1 !== 'À qui est ce téléphone ?' || doc.querySelector('header, footer')) return false;
+			doc.querySelector('#phone-dr-dupont').click(); return press("C'est mon téléphone")`)
+	})
+	p.until("the phone to show the number of the page", func() bool {
+		return phone(`const here = document.querySelector('.card .number'), there = doc.querySelector('.number');
+			if (h1 !== 'Connexion demandée' || !here || here.textContent !== there.textContent) return false;
+			return press('Oui, c\'est le même')`)
+	})
+	p.until("the phone to ask for the code", func() bool {
+		return phone(`if (h1 !== 'Votre code e-CPS') return false; doc.querySelector('#pin').value = '1234'; return press('Valider')`)
+	})
+	p.see("Jean DUPONT")
+}
+
 // The incidents, as the command begins with them.
 func TestMockDrills(t *testing.T) {
 	t.Parallel()
