@@ -285,3 +285,23 @@ func TestAnAddressWithAnUnknownFault(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestThePanelListsEveryFaultOnDemand(t *testing.T) {
+	mock := mockpsc.NewServer(t)
+	p := begin(t, newRelyingParty(t, mock))
+	_, short := get(t, p.browser, mock.URL+"/auth?attempt="+p.attempt)
+	_, long := get(t, p.browser, mock.URL+"/auth?attempt="+p.attempt+"&means=card&faults=all")
+	expect(t, short, "<option>wrong-nonce</option>", "&means=ecps&faults=all")
+	for _, f := range mockpsc.Faults() {
+		if listed := strings.Contains(long, "<option>"+f.Name+"</option>"); listed != (f.Where != "metadata") {
+			t.Errorf("%s is listed: %t", f.Name, listed)
+		}
+	}
+	if strings.Contains(short, "key-too-short") {
+		t.Error("the short list is long")
+	}
+	resp, text := submit(t, p.browser, mock.URL+"/auth/sign-in", "attempt", p.attempt, "persona", "dr-dupont", "fault", "key-too-short")
+	if text != "back" {
+		t.Errorf("came to %s", resp.Request.URL)
+	}
+}

@@ -85,6 +85,7 @@ type view struct {
 	Bare       bool   // this page is in that panel
 	Apart      bool   // the phone's pages are all there is
 	People     []personView
+	AllFaults  bool
 
 	Rule    template.HTML // for the developer
 	Confirm string

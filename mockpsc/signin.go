@@ -41,7 +41,7 @@ func (s *Server) signInPage(a *answer, r *http.Request, at *attempt, n notice) {
 	v.People = s.peopleViews(at.hint)
 	s.mu.Unlock()
 
-	v.Panel = !s.HidePersonas
+	v.Panel, v.AllFaults = !s.HidePersonas, r.Form.Get("faults") == "all"
 	status := http.StatusOK
 	if n.Key != "" {
 		status = http.StatusBadRequest

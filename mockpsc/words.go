@@ -145,6 +145,7 @@ var words = map[string][2]string{
 	"door_fault":   {"Aucune panne du simulateur ne s'appelle « {x} ».", "No fault of the simulator is called “{x}”."},
 
 	// Where a fault strikes
+	"fault_all":          {"Choisir parmi les {nombre} mensonges", "Choose among all {nombre} faults"},
 	"where_callback":     {"Retour à l'application", "Return to the application"},
 	"where_token":        {"Réponse du point d'échange (token)", "Token answer"},
 	"where_id_token":     {"ID token", "ID token"},

@@ -21,7 +21,10 @@ type writtenPages struct {
 // maxWritten bounds the pages kept, for a key holds what people type.
 const maxWritten = 64
 
-type writtenKey struct{ lang, means, service, identifier string }
+type writtenKey struct {
+	lang, means, service, identifier string
+	allFaults                        bool
+}
 
 type writtenPage struct {
 	view  view
@@ -47,7 +50,7 @@ func (w *writtenPages) write(b *bytes.Buffer, v *view) error {
 		same.Frame = strings.Replace(v.Frame, ticket, ticketHole, 1)
 		same.Number = "" // this page does not show it
 	}
-	key := writtenKey{v.Lang, v.Means, v.Service, v.Identifier}
+	key := writtenKey{v.Lang, v.Means, v.Service, v.Identifier, v.AllFaults}
 
 	w.mu.Lock()
 	known := w.last[key]
