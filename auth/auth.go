@@ -111,6 +111,11 @@ type Config struct {
 	// cookie. The app's own origin always may. Nil means no other.
 	TrustedOrigins []string
 
+	// Audit is told of every sign-in done, refused or failed, of every end of a
+	// session, and of every refused right. Nil means nobody; the Logger hears of
+	// them all the same, without names.
+	Audit AuditLog
+
 	// AcceptMissingACR takes an ID token without acr for eidas1. PSC sent such
 	// tokens in 2023. False refuses them.
 	AcceptMissingACR bool

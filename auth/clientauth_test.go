@@ -168,13 +168,19 @@ func TestCheckOfClientAuthentication(t *testing.T) {
 		{"neither", func(c *auth.Config) { c.ClientSecret = "" }, "ClientSecret is empty"},
 		{"both", func(c *auth.Config) { c.ClientCertificate = with(&pair, nil) }, "in one way"},
 		{"a certificate", func(c *auth.Config) { c.ClientSecret, c.ClientCertificate = "", with(&pair, nil) }, ""},
-		{"one that cannot be had", func(c *auth.Config) { c.ClientSecret, c.ClientCertificate = "", with(nil, errors.New("no token in the slot")) }, "no token in the slot"},
+		{"one that cannot be had", func(c *auth.Config) {
+			c.ClientSecret, c.ClientCertificate = "", with(nil, errors.New("no token in the slot"))
+		}, "no token in the slot"},
 		{"none at all", func(c *auth.Config) { c.ClientSecret, c.ClientCertificate = "", with(nil, nil) }, "there is none"},
-		{"one that is no certificate", func(c *auth.Config) { c.ClientSecret, c.ClientCertificate = "", with(&tls.Certificate{Certificate: [][]byte{{1}}}, nil) }, "ClientCertificate: x509"},
+		{"one that is no certificate", func(c *auth.Config) {
+			c.ClientSecret, c.ClientCertificate = "", with(&tls.Certificate{Certificate: [][]byte{{1}}}, nil)
+		}, "ClientCertificate: x509"},
 		{"one without a key", func(c *auth.Config) {
 			c.ClientSecret, c.ClientCertificate = "", with(&tls.Certificate{Certificate: pair.Certificate}, nil)
 		}, "no private key"},
-		{"a file that is not there", func(c *auth.Config) { c.ClientSecret, c.ClientCertificate = "", auth.CertificateFile("none.pem", "none.pem") }, "none.pem"},
+		{"a file that is not there", func(c *auth.Config) {
+			c.ClientSecret, c.ClientCertificate = "", auth.CertificateFile("none.pem", "none.pem")
+		}, "none.pem"},
 		{"a transport that cannot present it", func(c *auth.Config) {
 			c.ClientSecret, c.ClientCertificate = "", with(&pair, nil)
 			c.HTTPClient = &http.Client{Transport: deadTransport{}}
