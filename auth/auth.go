@@ -48,6 +48,7 @@ package auth
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -65,10 +66,18 @@ import (
 type Config struct {
 	Provider     psc.Environment // psc.Production, psc.Sandbox, or psc.At for the mock
 	ClientID     string          // given by ANS
-	ClientSecret string          // given by ANS; keep it on the server (requirement EXI PSC 22)
+	ClientSecret string          // given by ANS; keep it on the server (requirement EXI PSC 22); or ClientCertificate
 	RedirectURL  string          // public address of the callback, as registered at PSC to the letter
 	Secrets      [][]byte        // at least 32 random bytes each; the first signs, all verify
 	Users        UserStore       // where users are kept
+
+	// ClientCertificate authenticates the app by TLS instead of ClientSecret
+	// (tls_client_auth, RFC 8705; requirement EXI PSC 24; the only way in the
+	// Espace de Confiance). It is asked for each new connection, so that it may
+	// change, and must be quick; the private key may be any crypto.Signer, also
+	// one in hardware. [CertificateFile] reads PEM files. The log warns 30 days
+	// before the certificate ends. Nil means ClientSecret.
+	ClientCertificate func() (*tls.Certificate, error)
 
 	// ServiceName is what the pages call the app. Empty means the host of
 	// RedirectURL.
@@ -101,6 +110,11 @@ type Config struct {
 	// "http://localhost:5173", whose pages may change things with the session
 	// cookie. The app's own origin always may. Nil means no other.
 	TrustedOrigins []string
+
+	// Audit is told of every sign-in done, refused or failed, of every end of a
+	// session, and of every refused right. Nil means nobody; the Logger hears of
+	// them all the same, without names.
+	Audit AuditLog
 
 	// AcceptMissingACR takes an ID token without acr for eidas1. PSC sent such
 	// tokens in 2023. False refuses them.
@@ -220,9 +234,11 @@ func (cfg Config) check() (*url.URL, error) {
 	if cfg.ClientID == "" {
 		fault("ClientID is empty: it is given by ANS with the access to the sandbox")
 	}
-	if cfg.ClientSecret == "" {
-		fault("ClientSecret is empty: it is given by ANS with the access to the sandbox")
+	var transport http.RoundTripper
+	if cfg.HTTPClient != nil {
+		transport = cfg.HTTPClient.Transport
 	}
+	faults = append(faults, newClientAuth(cfg).check(transport)...)
 	redirect, err := secureURL(cfg.RedirectURL)
 	switch {
 	case err != nil:

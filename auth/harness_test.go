@@ -62,6 +62,28 @@ func (l *logs) String() string {
 	return l.buf.String()
 }
 
+// journal is an AuditLog that a test reads.
+type journal struct {
+	mu     sync.Mutex
+	events []auth.Event
+}
+
+func (j *journal) Audit(_ ctx, e auth.Event) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.events = append(j.events, e)
+	return nil
+}
+
+// take returns the events since it was last asked.
+func (j *journal) take() []auth.Event {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	events := j.events
+	j.events = nil
+	return events
+}
+
 type ctx = context.Context
 
 func textLogger(l *logs) *slog.Logger {
@@ -78,6 +100,7 @@ type world struct {
 	psc   *mockpsc.Server
 	clock *clock
 	logs  *logs
+	audit *journal
 	store *store.Store
 	rp    *auth.RelyingParty
 	cfg   auth.Config
@@ -88,7 +111,7 @@ type world struct {
 // there. change may alter the configuration.
 func newWorld(t testing.TB, change ...func(*auth.Config)) *world {
 	t.Helper()
-	w := &world{t: t, clock: newClock(), logs: &logs{}}
+	w := &world{t: t, clock: newClock(), logs: &logs{}, audit: &journal{}}
 	w.psc = mockpsc.NewServer(t)
 	w.psc.Now = w.clock.Now
 	db, err := sqlite.Open(context.Background(), filepath.Join(t.TempDir(), "app.db"))
@@ -117,6 +140,7 @@ func (w *world) start(change ...func(*auth.Config)) {
 		Sessions:     w.store,
 		ServiceName:  "CareLink",
 		Logger:       textLogger(w.logs),
+		Audit:        w.audit,
 		Now:          w.clock.Now,
 	}
 	for _, c := range change {

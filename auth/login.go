@@ -105,7 +105,7 @@ func (rp *RelyingParty) callback(w http.ResponseWriter, r *http.Request) {
 	} else if !a.wait(r.Context()) {
 		return // the browser has left
 	}
-	rp.land(w, r, p, a)
+	rp.land(w, r, p, a, first)
 }
 
 // attempt completes the sign-in and finishes a, even when the app's store or its
@@ -116,7 +116,7 @@ func (rp *RelyingParty) attempt(a *attempt, r *http.Request, answer callbackAnsw
 	s, token, f := Session{}, "", &failure{page: "store_down", status: http.StatusServiceUnavailable, reason: "panic", err: errors.New("auth: a panic during the sign-in")}
 	defer func() {
 		if f != nil {
-			f.returnTo = p.ReturnTo
+			f.returnTo, f.reference = p.ReturnTo, newReference()
 		}
 		a.finish(s, token, f)
 	}()
@@ -133,14 +133,16 @@ func (rp *RelyingParty) restart(w http.ResponseWriter, r *http.Request) {
 }
 
 // land answers the browser whose sign-in has ended.
-func (rp *RelyingParty) land(w http.ResponseWriter, r *http.Request, p pendingSignIn, a *attempt) {
+func (rp *RelyingParty) land(w http.ResponseWriter, r *http.Request, p pendingSignIn, a *attempt, first bool) {
 	switch {
 	case a.failure != nil && a.failure.identifyAgain:
 		// PSC's session is about to end: identify once more, and only once.
 		redirect(w, rp.base+"/login?"+url.Values{"return_to": {p.ReturnTo}, "prompt": {"login"}}.Encode())
 		return
 	case a.failure != nil:
-		rp.fail(w, r, a.failure)
+		f := *a.failure
+		f.told = !first
+		rp.fail(w, r, &f)
 		return
 	case rp.cfg.Now().Sub(a.finished).Abs() > time.Minute, rp.revoked.known(a.session.ID):
 		rp.fail(w, r, &failure{page: "not_yours", status: http.StatusBadRequest, reason: "state_replayed", err: errors.New("auth: this sign-in has ended before")})
@@ -269,9 +271,9 @@ func (rp *RelyingParty) complete(ctx context.Context, r *http.Request, answer ca
 	})
 	var refusal *Refusal
 	if errors.As(err, &refusal) {
-		return none(&failure{page: "not_authorised", status: http.StatusForbidden, reason: "refused_by_app", err: err, french: greet("Bonjour", user, refusal.French), english: greet("Hello", user, refusal.English)})
+		return none(&failure{page: "not_authorised", status: http.StatusForbidden, reason: "refused_by_app", err: err, user: user, french: greet("Bonjour", user, refusal.French), english: greet("Hello", user, refusal.English)})
 	} else if err != nil {
-		return none(&failure{page: "store_down", status: http.StatusServiceUnavailable, reason: "authorize", err: err})
+		return none(&failure{page: "store_down", status: http.StatusServiceUnavailable, reason: "authorize", err: err, user: user})
 	}
 
 	s := Session{
@@ -284,7 +286,7 @@ func (rp *RelyingParty) complete(ctx context.Context, r *http.Request, answer ca
 	}
 	s, token, err := rp.renew(s, now)
 	if err != nil {
-		return none(&failure{page: "store_down", status: http.StatusServiceUnavailable, reason: "token", err: err})
+		return none(&failure{page: "store_down", status: http.StatusServiceUnavailable, reason: "token", err: err, user: user})
 	}
 	err = rp.cfg.Sessions.SaveSession(ctx, SessionRecord{
 		ID: s.ID, UserID: s.UserID, PSCSession: id.SessionID,
@@ -292,15 +294,17 @@ func (rp *RelyingParty) complete(ctx context.Context, r *http.Request, answer ca
 		CreatedAt: now, ExpiresAt: rp.sessionEnd(s),
 	})
 	if err != nil {
-		return none(&failure{page: "store_down", status: http.StatusServiceUnavailable, reason: "session_store", err: err})
+		return none(&failure{page: "store_down", status: http.StatusServiceUnavailable, reason: "session_store", err: err, user: user})
 	}
 	// A sign-in leaves no session behind in the same browser (ASVS 7.2.4).
 	if old := rp.identify(r); old.state == signedIn && old.cookie {
 		if err := rp.revoked.end(ctx, old.session.ID, rp.sessionEnd(old.session)); err != nil {
 			rp.cfg.Logger.Error("auth: cannot end the session before this one", "error", err)
 		}
+		rp.audit(r, Event{Kind: SessionEnded, Reason: "replaced"}.of(old.session))
 	}
 	rp.cfg.Logger.Info("auth: signed in", "user", user.ID, "first", first, "acr", id.ACR, "mode", id.AuthMode)
+	rp.audit(r, Event{Kind: SignedIn, PSCSession: id.SessionID, First: first}.of(s))
 	return s, token, nil
 }
 

@@ -28,7 +28,7 @@ func (rp *RelyingParty) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := rp.csrf.Check(r); err != nil {
-		rp.fail(w, r, &failure{page: "cross_site", status: http.StatusForbidden, reason: "cross_site", err: err})
+		rp.fail(w, r, &failure{page: "cross_site", status: http.StatusForbidden, reason: "cross_site", err: err, kind: AccessRefused, session: id.session})
 		return
 	}
 	if _, any := rp.cookies.get(r, rp.cookies.session); any {
@@ -41,6 +41,7 @@ func (rp *RelyingParty) logout(w http.ResponseWriter, r *http.Request) {
 			rp.cfg.Logger.Error("auth: a session was ended in this process only", "error", err)
 		}
 		rp.cfg.Logger.Info("auth: signed out", "user", s.UserID)
+		rp.audit(r, Event{Kind: SessionEnded, Reason: "signed_out"}.of(s))
 	}
 	leave := ""
 	if id.state == signedIn {

@@ -26,18 +26,30 @@ type failure struct {
 	french, english string // the words of a rule or of the app, in place of the page's
 	returnTo        string // where a second try of the sign-in leads; empty means home
 	identifyAgain   bool   // no page: the person identifies once more
+
+	kind      EventKind // empty for a sign-in
+	user      User      // who was turned away, once the store has told it
+	session   Session   // of who is signed in
+	reference string    // made when the failure is told
+	told      bool      // to the audit and the log: this is a second click
 }
 
 // fail answers a request with a failure. The cause goes to the log; the person,
 // or the program, gets words and a reference.
 func (rp *RelyingParty) fail(w http.ResponseWriter, r *http.Request, f *failure) {
-	reference := newReference()
+	reference := f.reference
+	if reference == "" {
+		reference = newReference()
+	}
 	level := slog.LevelWarn
 	if f.status >= 500 {
 		level = slog.LevelError
 		w.Header().Set("Retry-After", "30")
 	}
-	rp.cfg.Logger.Log(r.Context(), level, "auth: refused", "reference", reference, "reason", f.reason, "page", f.page, "status", f.status, "error", f.err)
+	if !f.told {
+		rp.cfg.Logger.Log(r.Context(), level, "auth: refused", "reference", reference, "reason", f.reason, "page", f.page, "status", f.status, "error", f.err)
+		rp.audit(r, f.event(reference))
+	}
 	if !isPage(r) {
 		rp.writeError(w, r, f.status, errorAnswer{Error: f.page, Reference: reference, french: f.french, english: f.english})
 		return

@@ -39,14 +39,14 @@ const (
 // provider is all that talks to PSC. What comes back is hostile until proven:
 // bounded in size and time, of the right content type, and read strictly.
 type provider struct {
-	env          psc.Environment
-	clientID     string
-	clientSecret string
-	redirectURL  string
-	acceptNoACR  bool
-	client       *http.Client
-	logger       *slog.Logger
-	now          func() time.Time
+	env         psc.Environment
+	clientID    string
+	auth        *clientAuth
+	redirectURL string
+	acceptNoACR bool
+	client      *http.Client
+	logger      *slog.Logger
+	now         func() time.Time
 
 	fetching sync.Mutex // held by the one that reads metadata or keys
 	mu       sync.Mutex // guards the rest
@@ -68,10 +68,11 @@ type metadata struct {
 	EndSession    string // may be empty: logout is then local
 	Keys          string
 	IssAnnounced  bool // authorization_response_iss_parameter_supported
+	SecretInForm  bool // client_secret_basic is not among token_endpoint_auth_methods_supported
 }
 
 func newProvider(cfg Config) *provider {
-	client := &http.Client{Timeout: callTimeout, Transport: &http.Transport{
+	transport := &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
 		TLSHandshakeTimeout:   5 * time.Second,
@@ -82,10 +83,18 @@ func newProvider(cfg Config) *provider {
 		MaxConnsPerHost:       64, // strangers' junk codes must not use up our sockets while PSC hangs
 		DisableCompression:    true,
 		ForceAttemptHTTP2:     true,
-	}}
+	}
+	client := &http.Client{Timeout: callTimeout, Transport: transport}
 	if cfg.HTTPClient != nil {
 		copied := *cfg.HTTPClient
 		client = &copied
+		if own, ok := client.Transport.(*http.Transport); ok {
+			transport = own
+		}
+	}
+	auth := newClientAuth(cfg)
+	if auth.certificate != nil {
+		client.Transport = auth.presenting(transport)
 	}
 	// A redirect would carry a code or a token to where nobody was asked.
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -94,7 +103,7 @@ func newProvider(cfg Config) *provider {
 		env.Discovery = strings.TrimRight(env.Issuer, "/") + "/.well-known/wallet-openid-configuration"
 	}
 	return &provider{
-		env: env, clientID: cfg.ClientID, clientSecret: cfg.ClientSecret, redirectURL: cfg.RedirectURL,
+		env: env, clientID: cfg.ClientID, auth: auth, redirectURL: cfg.RedirectURL,
 		acceptNoACR: cfg.AcceptMissingACR, client: client, logger: cfg.Logger, now: cfg.Now,
 	}
 }
@@ -224,7 +233,8 @@ func (p *provider) readMetadata(ctx context.Context) (metadata, error) {
 	}
 	var m metadata
 	var issuer string
-	var responseTypes, challenges []string
+	var responseTypes, challenges, methods []string
+	var aliases metadata
 	err = strictjson.Object(body, func(d *strictjson.Decoder, name []byte) error {
 		switch string(name) {
 		case "issuer":
@@ -245,9 +255,27 @@ func (p *provider) readMetadata(ctx context.Context) (metadata, error) {
 			return d.Strings(&challenges)
 		case "authorization_response_iss_parameter_supported":
 			return d.Bool(&m.IssAnnounced)
+		case "token_endpoint_auth_methods_supported":
+			return d.Strings(&methods)
+		case "mtls_endpoint_aliases":
+			return d.Object(func(d *strictjson.Decoder, name []byte) error {
+				switch string(name) {
+				case "token_endpoint":
+					return d.String(&aliases.Token)
+				case "userinfo_endpoint":
+					return d.String(&aliases.UserInfo)
+				}
+				return d.Skip()
+			})
 		}
 		return d.Skip()
 	})
+	if p.auth.certificate != nil { // RFC 8705 5
+		setDefault(&aliases.Token, m.Token)
+		setDefault(&aliases.UserInfo, m.UserInfo)
+		m.Token, m.UserInfo = aliases.Token, aliases.UserInfo
+	}
+	m.SecretInForm = methods != nil && !slices.Contains(methods, "client_secret_basic") && slices.Contains(methods, "client_secret_post")
 	if err == nil {
 		err = p.checkMetadata(&m, issuer, responseTypes, challenges)
 	}
@@ -331,13 +359,14 @@ func (p *provider) exchange(ctx context.Context, m metadata, code, verifier stri
 		"redirect_uri":  {p.redirectURL},
 		"code_verifier": {verifier},
 	}
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	p.auth.authenticate(header, form, m.SecretInForm)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, m.Token, strings.NewReader(form.Encode()))
 	if err != nil {
 		return tokens{}, &callError{what: "token", err: err}
 	}
 	req.GetBody = nil // no second sending after a lost connection
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.SetBasicAuth(url.QueryEscape(p.clientID), url.QueryEscape(p.clientSecret)) // RFC 6749 2.3.1
+	req.Header = header
 	body, err := p.call("token", req, maxTokens)
 	if err != nil {
 		var ce *callError

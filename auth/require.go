@@ -57,7 +57,7 @@ func (rp *RelyingParty) identify(r *http.Request) *identity {
 func (rp *RelyingParty) check(ctx context.Context, token string) *identity {
 	s, err := rp.tokens.verify(token, rp.cfg.Now())
 	if err != nil {
-		return &identity{state: refused, err: err}
+		return &identity{state: refused, session: s, err: err} // s only of one that has expired
 	}
 	switch ended, err := rp.revoked.isEnded(ctx, s.ID); {
 	case err != nil:
@@ -145,11 +145,12 @@ func (rp *RelyingParty) Require(next http.Handler, rules ...Rule) http.Handler {
 		for _, rule := range rules {
 			if rule.maxAge > 0 {
 				if rp.cfg.Now().Sub(id.session.AuthTime) > rule.maxAge {
+					rp.audit(r, Event{Kind: AccessRefused, Reason: "step_up"}.of(id.session))
 					rp.stepUp(w, r, rule)
 					return
 				}
 			} else if rule.allow == nil || !rule.allow(id.session) {
-				rp.fail(w, r, &failure{page: "forbidden", status: http.StatusForbidden, reason: "rule", french: rule.french, english: rule.english})
+				rp.fail(w, r, &failure{page: "forbidden", status: http.StatusForbidden, reason: "rule", kind: AccessRefused, session: id.session, french: rule.french, english: rule.english})
 				return
 			}
 		}
@@ -161,7 +162,7 @@ func (rp *RelyingParty) Require(next http.Handler, rules ...Rule) http.Handler {
 func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, id *identity) bool {
 	switch id.state {
 	case unavailable:
-		rp.fail(w, r, &failure{page: "store_down", status: http.StatusServiceUnavailable, reason: "store", err: id.err})
+		rp.fail(w, r, &failure{page: "store_down", status: http.StatusServiceUnavailable, reason: "store", err: id.err, kind: AccessRefused, session: id.session})
 		return false
 	case anonymous, refused:
 		rp.unauthenticated(w, r, id)
@@ -169,7 +170,7 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, id *identi
 	}
 	if id.cookie {
 		if err := rp.csrf.Check(r); err != nil {
-			rp.fail(w, r, &failure{page: "cross_site", status: http.StatusForbidden, reason: "cross_site", err: err})
+			rp.fail(w, r, &failure{page: "cross_site", status: http.StatusForbidden, reason: "cross_site", err: err, kind: AccessRefused, session: id.session})
 			return false
 		}
 	}
@@ -179,6 +180,9 @@ func (rp *RelyingParty) admit(w http.ResponseWriter, r *http.Request, id *identi
 func (rp *RelyingParty) unauthenticated(w http.ResponseWriter, r *http.Request, id *identity) {
 	if id.stale {
 		rp.cookies.set(w, rp.cookies.session, "", 0)
+		if errors.Is(id.err, errTokenExpired) {
+			rp.audit(r, Event{Kind: SessionEnded, Reason: "timed_out"}.of(id.session))
+		}
 	}
 	noStore(w)
 	back := rp.comeBack(r)

@@ -308,7 +308,7 @@ func (t tokenKeys) read(claims []byte, now time.Time) (Session, error) {
 		iat <= 0, exp <= 0, authTime <= 0:
 		return Session{}, errTokenMalformed
 	case now.Unix() >= exp:
-		return Session{}, errTokenExpired
+		return s, errTokenExpired // who it was, for the audit
 	case time.Unix(iat, 0).After(now.Add(clockTolerant)):
 		return Session{}, errTokenMalformed
 	}
@@ -429,7 +429,7 @@ func (rp *RelyingParty) session(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		var err error
 		if s, token, err = rp.renew(s, now); err != nil {
-			rp.fail(w, r, &failure{page: "store_down", status: http.StatusInternalServerError, reason: "token", err: err})
+			rp.fail(w, r, &failure{page: "store_down", status: http.StatusInternalServerError, reason: "token", err: err, kind: AccessRefused, session: s})
 			return
 		}
 		if id.cookie {

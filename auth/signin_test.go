@@ -193,6 +193,10 @@ func TestEveryFaultIsRefused(t *testing.T) {
 					t.Errorf("userinfo was called %d times after a bad %s", n, f.Where)
 				}
 			}
+			if events := w.audit.take(); !restarted && (len(events) != 1 || events[0].Reason == "" || !strings.Contains(got.Text, events[0].Reference) ||
+				events[0].Kind != auth.SignInRefused && events[0].Kind != auth.SignInFailed) {
+				t.Errorf("told %+v", events)
+			}
 			for _, secret := range []string{"eyJ", "carelink-secret", "899999001102", "PETIT"} {
 				if strings.Contains(got.Text, secret) || strings.Contains(w.logs.String(), secret) {
 					t.Errorf("page or log holds %q", secret)

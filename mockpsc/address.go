@@ -117,6 +117,8 @@ func checkBase(base string) error {
 		return errors.New("it must be scheme://host[:port] and nothing else")
 	case realServiceHost(u.Hostname()):
 		return errors.New("a mock must never be mistaken for the real service; use a host of your own")
+	case u.Scheme == "http" && u.Port() == "80", u.Scheme == "https" && u.Port() == "443":
+		return errors.New("leave out the default port, as browsers do")
 	}
 	return nil
 }

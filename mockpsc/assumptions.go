@@ -59,8 +59,8 @@ type Assumptions struct {
 	// it is the mock's own; production's is not known.
 	Federation string
 
-	// SigningKeys is how many keys to sign the JWKS publishes, 1 to 8; the last
-	// one signs. If 0, one.
+	// SigningKeys is how many keys to sign the JWKS publishes, 1 to 8, beside those
+	// that a rotation has left; kid says which one signed. If 0, one.
 	SigningKeys int
 }
 

@@ -139,8 +139,7 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 		lang:        language(r.Form.Get("ui_locales")),
 	}
 	if ref := s.checkRequest(r.Form); ref != nil {
-		a.explain(ref.rule)
-		a.redirect(at.refuse(ref.code, ref.rule))
+		a.refuseAt(at, ref.code, ref.rule)
 		return
 	}
 	if s.cookielessPost(r, "browser") {
@@ -157,12 +156,12 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 		return
 	}
 	if r.Form.Get("prompt") == "none" {
-		a.redirect(at.refuse("login_required", "prompt=none, and nobody is signed in in this browser"))
+		a.refuseAt(at, "login_required", "prompt=none, and nobody is signed in in this browser")
 		return
 	}
 	at.browser = s.browser(a, r)
 	s.mu.Lock()
-	s.attempts[at.id] = at
+	s.remember(at)
 	s.mu.Unlock()
 	if s.hinted(a, r, at) {
 		return
@@ -356,6 +355,12 @@ func (s *Server) issueCode(at *attempt, ses *session, faults []Fault) string {
 		location = strings.Replace(location, "?", "#", 1)
 	}
 	return location
+}
+
+// refuseAt sends the browser back to the client with an error.
+func (a *answer) refuseAt(at *attempt, code, rule string) {
+	a.explain(rule)
+	a.redirect(at.refuse(code, rule))
 }
 
 // refuse returns the redirect that tells the client of an error.

@@ -186,6 +186,7 @@ func (s *Server) poll(client *Client, id string) (*grant, *refusal) {
 	}
 	g := s.newGrant(&q.attempt, s.newSession(q.ticket.who, q.channel), newHandle())
 	g.spent = true // the code, which nobody ever sees
+	g.ciba = true
 	return g, nil
 }
 
@@ -341,10 +342,11 @@ func (s *Server) pendingViews() []pendingView {
 	return list
 }
 
-// dropNonce leaves out the nonce of a grant that has none: a CIBA request
-// carries no nonce. That the member is absent, and not empty, is assumed.
+// dropNonce leaves out the nonce of a CIBA request, which carries none. That the
+// member is absent there is assumed; of an authorization request without a nonce,
+// which only lenience lets pass, PSC was seen to write an empty one.
 func (g *grant) dropNonce(claims *object) {
-	if g.nonce == "" {
+	if g.ciba {
 		claims.del("nonce")
 	}
 }

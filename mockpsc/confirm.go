@@ -22,14 +22,14 @@ func (s *Server) askToGoOn(a *answer, r *http.Request, at *attempt) bool {
 	}
 	if slices.Contains(prompt, "none") {
 		s.mu.Unlock()
-		a.redirect(at.refuse("interaction_required", "prompt=none, and the person must confirm to go on"))
+		a.refuseAt(at, "interaction_required", "prompt=none, and the person must confirm to go on")
 		return true
 	}
 	s.mu.Unlock()
 	at.browser = s.browser(a, r)
 	at.ask = ses
 	s.mu.Lock()
-	s.attempts[at.id] = at
+	s.remember(at)
 	s.mu.Unlock()
 	s.confirmPage(a, r, at, ses.person, false)
 	return true

@@ -23,8 +23,8 @@
 //
 // The mock is strict by default: where the specification leaves a choice, or
 // where what the real service does is not known, it refuses what a careful
-// client would not send and says which rule was broken. It is stricter than the
-// real service in these points: an authorization code lives 30 seconds,
+// client would not send and says which rule was broken. Among the points in
+// which it is stricter than the real service: an authorization code lives 30 seconds,
 // state, nonce and acr_values=eidas1 are compulsory, a code_verifier
 // without a code_challenge is refused, and so is code_challenge_method=plain.
 //

@@ -15,6 +15,21 @@ type ending struct {
 	done    string
 }
 
+// remember keeps an attempt until it is over. Called with s.mu held.
+func (s *Server) remember(at *attempt) {
+	if len(s.attempts) >= maxAttempts {
+		oldest := at
+		for _, other := range s.attempts {
+			if other.started.Before(oldest.started) {
+				oldest = other
+			}
+		}
+		delete(s.attempts, oldest.id)
+		delete(s.tickets, oldest.ticket.id)
+	}
+	s.attempts[at.id] = at
+}
+
 // finish ends an attempt with the address to which the browser goes. Called with
 // s.mu held.
 func (s *Server) finish(at *attempt, location string) {

@@ -76,7 +76,7 @@ func (s *Server) exchange(a *answer, r *http.Request) {
 	s.mu.Lock()
 	known := s.access[digest(form.Get("subject_token"))]
 	g := known.grant
-	alive := g != nil && !g.revoked && now.Before(known.expires) && !g.session.ended
+	alive := g != nil && !g.revoked && now.Before(known.expires) && g.session.open(now)
 	s.mu.Unlock()
 	if !alive { // RFC 8693, section 2.2.2: not invalid_grant
 		a.fail(http.StatusBadRequest, "invalid_request", "subject_token is no active access token of PSC")

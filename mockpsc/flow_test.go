@@ -167,7 +167,7 @@ func TestTokenEndpoint(t *testing.T) {
 		{name: "a code 29 seconds old", wait: 29 * time.Second, status: 200},
 		{name: "a code 31 seconds old", wait: 31 * time.Second, status: 400, err: "invalid_grant"},
 		{name: "a code that was never issued", change: map[string]string{"code": "x"}, status: 400, err: "invalid_grant"},
-		{name: "no code", change: map[string]string{"code": ""}, status: 400, err: "invalid_grant"},
+		{name: "no code", change: map[string]string{"code": ""}, status: 400, err: "invalid_request"},
 		{name: "another redirect URI than in the request", change: map[string]string{"redirect_uri": "http://localhost:1/callback"}, status: 400, err: "invalid_grant"},
 		{name: "no redirect URI", change: map[string]string{"redirect_uri": ""}, status: 400, err: "invalid_grant"},
 		{name: "a wrong secret", change: map[string]string{"client_secret": "x"}, status: 401, err: "unauthorized_client"},

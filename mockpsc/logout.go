@@ -69,7 +69,7 @@ func (s *Server) logout(a *answer, r *http.Request) {
 	if err == nil && h.Iss != s.issuer(r) {
 		err = errors.New("iss is not this issuer")
 	}
-	if err == nil && client != nil && client.ID != h.Aud {
+	if err == nil && r.Form.Has("client_id") && r.Form.Get("client_id") != h.Aud {
 		err = errors.New("client_id is not the ID token's audience")
 	}
 	if err != nil {

@@ -93,6 +93,7 @@ type view struct {
 
 	// of the start page
 	Issuer, Discovery string
+	Near              bool // only this machine reads it: it may show secrets
 	Clients           []Client
 	Pending           []pendingView
 }
@@ -204,6 +205,15 @@ var pageBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // page sends a page under a policy that lets it do nothing it does not need.
 func (a *answer) page(status int, v *view) {
+	if status >= http.StatusBadRequest && a.Header().Get("X-Mock-PSC-Error") == "" {
+		key, args := v.Notice.Key, v.Notice.Args
+		if key == "" {
+			key = v.StateKey
+		}
+		if key != "" {
+			a.explain((&view{Lang: "en"}).plain(key, append(args, "service", v.Service)...))
+		}
+	}
 	b := pageBuffers.Get().(*bytes.Buffer)
 	defer pageBuffers.Put(b)
 	b.Reset()
@@ -248,7 +258,10 @@ func (s *Server) write(b *bytes.Buffer, v *view) error {
 func (s *Server) refusePage(a *answer, r *http.Request, client *Client, ref refusal) {
 	a.explain(ref.rule)
 	v := s.view(a, r, "error")
-	v.Heading = "a8"
+	v.Heading, v.Step = "a8", "a8_text"
+	if strings.HasSuffix(r.URL.Path, "/logout") {
+		v.Heading, v.Step = "a10_refused", "a10_refused_tx"
+	}
 	v.Rule = v.T(ref.key, ref.args...)
 	if client != nil {
 		a.belongsTo(client)
@@ -275,7 +288,7 @@ func (s *Server) start(a *answer, r *http.Request) {
 	v.Heading = "a1"
 	v.Issuer = s.issuer(r)
 	v.Discovery = v.Issuer + "/.well-known/wallet-openid-configuration"
-	v.Clients = s.clients()
+	v.Clients, v.Near = s.clients(), loopbackHost(hostIn(s.base(r)))
 	s.mu.Lock()
 	v.People = s.peopleViews("")
 	v.Pending = s.pendingViews()
@@ -300,6 +313,12 @@ func origin(address string) string {
 		return u.Scheme + ":"
 	}
 	return u.Scheme + "://" + u.Host
+}
+
+// hostIn is the host, with its port, of a base URL.
+func hostIn(base string) string {
+	_, host, _ := strings.Cut(base, "://")
+	return host
 }
 
 // mask hides the middle of an identifier.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // documents are the people of this server: the embedded ones, with those of
@@ -47,6 +48,9 @@ func readPersonas(files fs.FS, dir string, people []*document) ([]*document, err
 		}
 		file := docFile{path.Base(name), text}
 		d, err := file.read()
+		if err == nil && people != nil { // the built-in ones are looked at by a test
+			err = errors.Join(file.names()...)
+		}
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -102,6 +106,9 @@ func (f docFile) at(line int, reason string) error {
 
 func (f docFile) read() (*document, error) {
 	d := new(document)
+	if !utf8.Valid(f.text) {
+		return nil, f.at(f.lineOfBadText(), "it is not UTF-8")
+	}
 	dec := json.NewDecoder(bytes.NewReader(f.text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(d); err != nil {
@@ -116,6 +123,61 @@ func (f docFile) read() (*document, error) {
 		errs = append(errs, f.fault(fault))
 	}
 	return d, errors.Join(errs...)
+}
+
+// lineOfBadText is the first line that is not UTF-8.
+func (f docFile) lineOfBadText() int {
+	for i, line := range bytes.Split(f.text, []byte("\n")) {
+		if !utf8.Valid(line) {
+			return i + 1
+		}
+	}
+	return 1
+}
+
+// names finds members that encoding/json takes and that would mislead whoever
+// reads the document: given twice, in any object, or, outside what is served byte
+// for byte, in another case than theirs.
+func (f docFile) names() (errs []error) {
+	dec := json.NewDecoder(bytes.NewReader(f.text))
+	var walk func(ours bool) error // one value
+	walk = func(ours bool) error {
+		token, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		open, _ := token.(json.Delim)
+		if open == 0 {
+			return nil
+		}
+		seen := map[string]bool{}
+		for dec.More() {
+			below := ours
+			if open == '{' {
+				token, err := dec.Token()
+				if err != nil {
+					return err
+				}
+				name := token.(string)
+				line := f.line(dec.InputOffset() - 1)
+				switch {
+				case seen[name]:
+					errs = append(errs, f.at(line, fmt.Sprintf("the member %q is given twice", name)))
+				case ours && name != strings.ToLower(name) && name != string(byPhone) && name != string(byCard):
+					errs = append(errs, f.at(line, fmt.Sprintf("the member %q must be in lower case", name)))
+				}
+				seen[name] = true
+				below = ours && name != "userinfo" && name != "userinfo_card"
+			}
+			if err := walk(below); err != nil {
+				return err
+			}
+		}
+		_, err = dec.Token() // the end
+		return err
+	}
+	walk(true) // read has read it
+	return errs
 }
 
 // line is the line of an offset.
@@ -192,8 +254,8 @@ var personaID = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 func (d *document) check() []docFault {
 	var list []docFault
-	if !personaID.MatchString(d.ID) || d.ID == "none" { // "none" is the phone without an e-CPS
-		list = append(list, docFault{fmt.Sprintf("id %q: lower-case letters, digits and hyphens are required", d.ID), []string{"id"}})
+	if !personaID.MatchString(d.ID) || d.ID == "none" || strings.Trim(d.ID, "0123456789-") == "" { // "none" is the phone without an e-CPS
+		list = append(list, docFault{fmt.Sprintf("id %q: lower-case letters, digits and hyphens are required, one letter at least", d.ID), []string{"id"}})
 	}
 	list = append(list, d.situation.check()...)
 	seen := map[string]bool{}

@@ -81,6 +81,12 @@ func TestPersonaFilesMayGiveSomebodyTheNumberOfOneWhoIsReplaced(t *testing.T) {
 	}
 }
 
+func TestTheBuiltInPersonasStandUpToTheSameLook(t *testing.T) {
+	if err := (&mockpsc.Server{PersonaFiles: os.DirFS("personas")}).Check(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBadPersonaFilesAreRefusedWithFileLineAndReason(t *testing.T) {
 	good := personaText(t, dupontFile)
 	for _, tt := range []struct {
@@ -94,6 +100,11 @@ func TestBadPersonaFilesAreRefusedWithFileLineAndReason(t *testing.T) {
 		{"two documents", good + "\n" + good, "there is more than one document"},
 		{"an empty file", "", "x.json:1: EOF"},
 		{"half a document", good[:200], "unexpected EOF"},
+		{"a member twice", personaText(t, dupontFile, `"place"`, `"name": "Other", "place"`), `x.json:6: the member "name" is given twice`},
+		{"a member twice in userinfo", personaText(t, dupontFile, `"SubjectNameID":"899999001011"`, `"SubjectNameID":"x","SubjectNameID":"899999001011"`), `the member "SubjectNameID" is given twice`},
+		{"a member in capitals", personaText(t, dupontFile, `"place"`, `"Place"`), `x.json:6: the member "Place" must be in lower case`},
+		{"a company that is not UTF-8", personaText(t, dupontFile, "TILLEULS FICTIF", "TILLEULS FICTIF\xff"), "it is not UTF-8"},
+		{"an id without a letter", personaText(t, dupontFile, `"dr-dupont"`, `"99999001011"`), "one letter at least"},
 		{"an id with a blank", personaText(t, dupontFile, `"dr-dupont"`, `"dr dupont"`), "x.json:2: id"},
 		{"the id of the impostor's phone", personaText(t, dupontFile, `"dr-dupont"`, `"none"`), "x.json:2: id"},
 		{"a wrong key", personaText(t, dupontFile, "899999001011", "899999001012"), "x.json:9: the key of the RPPS number 99999001012 is wrong"},

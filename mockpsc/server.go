@@ -25,7 +25,9 @@ const (
 
 const (
 	maxRequests = 10_000  // bounds the log of a server that runs for weeks
+	maxPath     = 512     // of each, in bytes
 	maxBody     = 1 << 16 // no form here is near as long
+	maxAttempts = 10_000  // sign-ins under way; the oldest goes for the next
 
 	phonePath = "/_mock/phone/"
 )
@@ -48,7 +50,8 @@ type Server struct {
 	// has one: its sign-in page is on “wallet”, all the rest, issuer included, on
 	// “auth”. It is scheme://host without a path, such as "http://localhost:9090"
 	// beside an Issuer on 127.0.0.1:9090: the mock must be served at both, and
-	// answers at each only what belongs there. It needs an Issuer of the same
+	// answers at each only what belongs there; the front page and the phone are at
+	// both. It needs an Issuer of the same
 	// scheme. If empty, the pages are on the issuer's host.
 	WalletURL string
 
@@ -62,8 +65,9 @@ type Server struct {
 	// milder provider would not mind, and the request passes: a missing state or
 	// nonce, another acr_values or scope, an unknown or contradictory prompt, a bad
 	// max_age, request objects and response_mode (ignored), PKCE with plain, a
-	// code_verifier without a challenge, a secret given twice. It is called while
-	// a request waits, with a sentence that holds no secret. The default refuses.
+	// code_verifier without a challenge, a secret given twice. A CIBA request is
+	// never let pass. It is called while a request waits, with a sentence that
+	// holds no secret, and may call methods of the Server. The default refuses.
 	Lenient func(rule string)
 
 	// Clients are the declared applications. If empty, there is one, "carelink"
@@ -198,7 +202,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) *answer {
 	w.Header().Set("X-Mock-PSC", "1")
 
 	s.mu.Lock()
-	entry := &Request{Time: s.now(), Method: own(r.Method), Path: own(path.Clean(r.URL.Path))} // "//_mock/phone/x" must not escape the mask
+	entry := &Request{Time: s.now(), Method: own(r.Method), Path: own(shortPath(r))}
 	if strings.HasPrefix(entry.Path, phonePath) {
 		entry.Path = phonePath + "{ticket}" // the rest is a secret
 	} else if strings.HasPrefix(entry.Path, readerPath) {
@@ -218,6 +222,13 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) *answer {
 		return nil
 	}
 	return a
+}
+
+// shortPath is the path of a request as it is noted: clean, so that
+// "//_mock/phone/x" does not escape the mask, and not as long as strangers like.
+func shortPath(r *http.Request) string {
+	p := path.Clean(r.URL.Path)
+	return p[:min(len(p), maxPath)]
 }
 
 // Check reports every fault of the configuration at once, each with the field

@@ -64,6 +64,10 @@ func (s *Server) signInDoor(a *answer, r *http.Request) {
 		return
 	}
 	id, means := r.Form.Get("persona"), r.Form.Get("means")
+	if means != "" && means != "ecps" && means != "card" {
+		s.refusePage(a, r, at.client, refusal{rule: "unknown means '" + means + "': ecps or card", key: "door_means", args: []string{"x", means}})
+		return
+	}
 	s.mu.Lock()
 	p := s.people[id]
 	if p == nil {
@@ -165,6 +169,7 @@ func (s *Server) cancel(a *answer, r *http.Request) {
 	s.mu.Lock()
 	if at.done == "" {
 		s.finish(at, at.refuse("access_denied", "User denied access"))
+		a.explain("the person cancelled")
 	}
 	location := at.done
 	s.mu.Unlock()

@@ -31,6 +31,7 @@ type grant struct {
 	lives       Lifetimes
 	faults      []Fault
 
+	ciba       bool   // there was no authorization request
 	thumbprint string // of the client's certificate; "" if it has a secret
 	spent      bool
 	refresh    string // jti of the only refresh token that is still good
@@ -86,7 +87,14 @@ func (s *Server) token(a *answer, r *http.Request) {
 			rule: fmt.Sprintf("this endpoint answers authorization_code, refresh_token and CIBA, not %q", form.Get("grant_type"))})
 		return
 	}
-	g, ref := s.redeem(client, form)
+	if !form.Has("code") {
+		a.fail(http.StatusBadRequest, "invalid_request", "Missing parameter: code")
+		return
+	}
+	g, tolerated, ref := s.redeem(client, form)
+	if tolerated != "" {
+		s.lenient(tolerated)
+	}
 	if ref != nil {
 		a.refuse(http.StatusBadRequest, ref)
 		return
@@ -104,8 +112,8 @@ func (s *Server) issueTokens(a *answer, r *http.Request, g *grant, faults []Faul
 	jti := newUUID()
 
 	s.mu.Lock()
-	if g.revoked || g.session.ended {
-		if g.session.ended {
+	if open := g.session.open(now); g.revoked || !open {
+		if !open {
 			late = "Session not active"
 		}
 		s.mu.Unlock()
@@ -202,13 +210,15 @@ const badClient = "Invalid client or Invalid client credentials"
 
 // redeem spends a code. Whatever goes wrong after the code was found, it stays
 // spent: a second try with a better verifier would be a second guess.
-func (s *Server) redeem(client *Client, form url.Values) (*grant, *refusal) {
-	refuse := func(words, rule string) (*grant, *refusal) {
-		return nil, &refusal{code: "invalid_grant", words: words, rule: rule}
+//
+// tolerated is a rule that the request breaks and that lenience lets pass.
+func (s *Server) redeem(client *Client, form url.Values) (g *grant, tolerated string, ref *refusal) {
+	refuse := func(words, rule string) (*grant, string, *refusal) {
+		return nil, "", &refusal{code: "invalid_grant", words: words, rule: rule}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := s.grants[digest(form.Get("code"))]
+	g = s.grants[digest(form.Get("code"))]
 	if g == nil {
 		return refuse("Code not valid", "the code is unknown, or so old that it is forgotten")
 	}
@@ -225,11 +235,11 @@ func (s *Server) redeem(client *Client, form url.Values) (*grant, *refusal) {
 		return refuse("Code not valid", fmt.Sprintf("the code has expired: it lives %d seconds", int(g.lives.Code.Seconds())))
 	case form.Get("redirect_uri") != g.redirectURI:
 		return refuse("Incorrect redirect_uri", "redirect_uri must be that of the authorization request, to the letter (RFC 6749, section 4.1.3)")
-	case g.session.ended:
+	case !g.session.open(s.now()):
 		return refuse("Session not active", "the session has ended meanwhile")
 	case g.challenge == "" && verifier != "": // RFC 9700, section 4.8.2: else a stolen code could be slipped in
-		if rule := "code_verifier without code_challenge (RFC 9700, section 4.8.2)"; !s.lenient(rule) {
-			return refuse("PKCE code verifier specified but challenge not present in authorization", rule)
+		if tolerated = "code_verifier without code_challenge (RFC 9700, section 4.8.2)"; s.Lenient == nil {
+			return refuse("PKCE code verifier specified but challenge not present in authorization", tolerated)
 		}
 	case g.challenge == "":
 	case verifier == "":
@@ -240,7 +250,7 @@ func (s *Server) redeem(client *Client, form url.Values) (*grant, *refusal) {
 		return refuse("PKCE verification failed", "the code_verifier is not that of the code_challenge")
 	}
 	g.redirectURI, g.challenge = "", "" // have served
-	return g, nil
+	return g, tolerated, nil
 }
 
 // pkceForm is that of a verifier and of a challenge (RFC 7636, section 4.1); plain

@@ -35,7 +35,7 @@ func (s *Server) userinfo(a *answer, r *http.Request) {
 			ref.rule = fmt.Sprintf("the access token has expired: it lives %d seconds", int(g.lives.AccessToken.Seconds()))
 		case g.revoked:
 			ref.rule = "the access token has been revoked"
-		case g.session.ended:
+		case !g.session.open(s.now()):
 			ref.words, ref.rule = "User session not found or doesn't have client attached on it", "the session has ended"
 		case g.thumbprint != "" && g.thumbprint != thumbprint(r):
 			ref.words, ref.rule = badThumbprint, "the access token is bound to the certificate that it was asked for with (RFC 8705, section 3)"

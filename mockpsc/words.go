@@ -142,6 +142,7 @@ var words = map[string][2]string{
 	"ecps_not_activated": {"Aucune e-CPS n'est activée pour cet identifiant. Utilisez votre carte CPS ou activez votre e-CPS.",
 		"No e-CPS is activated for this identifier. Use your CPS card or activate your e-CPS."},
 	"door_persona": {"Aucun personnage du simulateur ne s'appelle « {x} ».", "No persona of the simulator is called “{x}”."},
+	"door_means":   {"Moyen inconnu : « {x} ». Moyens : `ecps`, `card`.", "Unknown means: “{x}”. Means: `ecps`, `card`."},
 	"door_fault":   {"Aucune panne du simulateur ne s'appelle « {x} ».", "No fault of the simulator is called “{x}”."},
 
 	// Where a fault strikes
@@ -290,6 +291,8 @@ var words = map[string][2]string{
 	"a10_bad":        {"L'adresse de retour n'est pas déclarée. Votre session est fermée.", "The return address is not declared. Your session is closed."},
 	"a10_undeclared": {"`post_logout_redirect_uri` non déclarée. Reçue : `{x}` – Déclarée(s) : `{liste}`. Elles doivent être égales caractère par caractère, barre finale comprise.", "`post_logout_redirect_uri` is not declared. Received: `{x}` – Declared: `{liste}`. They must be equal character by character, final slash included."},
 	"a10_unknown":    {"`post_logout_redirect_uri` sans application connue : ajoutez `id_token_hint` ou `client_id`. Reçue : `{x}`", "`post_logout_redirect_uri` without a known application: add `id_token_hint` or `client_id`. Received: `{x}`"},
+	"a10_refused":    {"Déconnexion impossible", "Sign-out not possible"},
+	"a10_refused_tx": {"L'application qui vous a envoyé ici a mal demandé votre déconnexion. Vous n'y êtes pour rien : prévenez son éditeur.", "The application that sent you here asked for your sign-out in a wrong way. It is not your fault: tell its maker."},
 	"a10_hint":       {"`id_token_hint` refusé : ce n'est pas un ID token signé par ce serveur pour cette application. Aucune session n'a été fermée.", "`id_token_hint` refused: not an ID token signed by this server for this application. No session was closed."},
 
 	// A11
@@ -337,6 +340,6 @@ var words = map[string][2]string{
 
 	// A14
 	"a14":      {"Données et droits", "Data and rights"},
-	"a14_text": {"Ce simulateur garde en mémoire, jusqu'à son arrêt, les requêtes reçues. Il n'envoie rien ailleurs.", "This simulator keeps the requests it receives in memory until it stops. It sends nothing elsewhere."},
+	"a14_text": {"Ce simulateur garde en mémoire, jusqu'à son arrêt, les requêtes reçues. Il n'envoie rien ailleurs. Seules les applications qui l'ont demandé apprennent la fin d'une session.", "This simulator keeps the requests it receives in memory until it stops. It sends nothing elsewhere. Only applications that asked for it are told of the end of a session."},
 	"a14_link": {"Le vrai service Pro Santé Connect", "The real service Pro Santé Connect (in French)"},
 }

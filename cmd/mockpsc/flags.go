@@ -136,8 +136,11 @@ func (f assumeFlag) Set(text string) error {
 	}
 	if name == "keys" {
 		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 {
+			return errors.New("want keys=NUMBER, 1 to 8")
+		}
 		f.SigningKeys = n
-		return err
+		return nil
 	}
 	return errors.New("want one of those that mockpsc -h lists")
 }

@@ -134,10 +134,20 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if *secure {
 		scheme = "https"
 	}
+	switch _, port, _ := net.SplitHostPort(*addr); {
+	case *wallet != "" && *forwarded:
+		return errors.New("mockpsc: -wallet-url and -trust-forwarded exclude each other: a proxy names one host, and here are two")
+	case *wallet != "" && *issuer == "" && port == "0":
+		return errors.New("mockpsc: -wallet-url needs a port in -addr, or an -issuer: the metadata name both hosts")
+	case *secure && strings.HasPrefix(*issuer, "http:"):
+		return errors.New("mockpsc: -tls serves https, and -issuer says http")
+	case *rotate < 0 || *rotate > 0 && *rotate < 10*time.Millisecond:
+		return fmt.Errorf("mockpsc: -rotate-keys %s: ten milliseconds at least", *rotate)
+	}
 	if *wallet != "" && *issuer == "" && loopback(host) {
 		*issuer = scheme + "://" + *addr + realmPath // of two hosts, the one that listens
 	}
-	if *issuer == "" && !loopback(host) {
+	if *issuer == "" && !*forwarded && !loopback(host) {
 		return fmt.Errorf("mockpsc: -addr %s is not a loopback address: anybody on the network could sign in as anybody. "+
 			"If that is what you want, say under which address it is reached: -issuer http://<host>:<port>"+realmPath, *addr)
 	}
@@ -155,6 +165,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		mock.Lenient = func(rule string) { fmt.Fprintln(stdout, "Toléré (-lenient) :", rule) }
 	}
 	if *personas != "" {
+		if info, err := os.Stat(*personas); err != nil || !info.IsDir() {
+			return fmt.Errorf("mockpsc: -personas %s is no directory", *personas)
+		}
 		mock.PersonaFiles = os.DirFS(*personas)
 	}
 	if err := mock.Check(); err != nil {

@@ -88,6 +88,14 @@ const looks = `
 	if (location.origin === mock) {
 		try { faults.push(...mockFaults()); } catch (e) { faults.push('the rules of the mock: ' + e); }
 	}
+	const against = (a, b) => (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+	for (const e of document.querySelectorAll('input:not([type=hidden]), select, textarea, button.primary, button.danger, a.button')) {
+		if (!shown(e) || e.disabled) continue;
+		const style = getComputedStyle(e), around = light(ground(e.parentElement));
+		const edges = ['borderTopColor', 'backgroundColor'].map(k => numbers(style[k])).filter(c => c.length < 4 || c[3] > 0);
+		const drawn = style.appearance !== 'none' && /checkbox|radio/.test(e.type); // by the browser
+		if (!drawn && !e.classList.contains('plain') && !edges.some(c => against(light(c), around) >= 3)) faults.push('an outline that cannot be seen: ' + name(e));
+	}
 	return {ID: documentID(), Faults: faults}`
 
 // An album keeps the pictures of one test, if somebody wants them.

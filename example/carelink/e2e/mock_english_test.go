@@ -57,6 +57,7 @@ var english = map[string]string{
 	signIn:                            "Sign in",
 	onPhone:                           "Confirm on your phone",
 	impossible:                        "Sign-in not possible",
+	"Déconnexion impossible":          "Sign-out not possible",
 	over:                              "Request closed",
 	cardCode:                          "Card holder's code",
 	hospital:                          "Identity provider of the Imaginary Hospital (simulated)",

@@ -283,8 +283,8 @@ var mockPages = []mockPage{
 	{story: "signed out, unknown application", h1: "Session fermée", shows: "post_logout_redirect_uri sans application connue", walk: func(v *visitor) {
 		v.open(v.b.app.mock + oidc + "/logout?post_logout_redirect_uri=" + url.QueryEscape("https://app.example/elsewhere"))
 	}},
-	{story: "sign-out, false hint", h1: impossible, shows: "id_token_hint refusé", walk: func(v *visitor) { v.open(v.b.app.mock + oidc + "/logout?id_token_hint=a.b.c") }},
-	{story: "sign-out, a parameter twice", h1: impossible, shows: "Paramètre state présent deux fois.", walk: func(v *visitor) { v.open(v.b.app.mock + oidc + "/logout?state=a&state=b") }},
+	{story: "sign-out, false hint", h1: "Déconnexion impossible", shows: "id_token_hint refusé", walk: func(v *visitor) { v.open(v.b.app.mock + oidc + "/logout?id_token_hint=a.b.c") }},
+	{story: "sign-out, a parameter twice", h1: "Déconnexion impossible", shows: "Paramètre state présent deux fois.", walk: func(v *visitor) { v.open(v.b.app.mock + oidc + "/logout?state=a&state=b") }},
 
 	// A11
 	{story: "outage", h1: "Service momentanément indisponible", shows: "Veuillez réessayer dans quelques minutes.", walk: func(v *visitor) { v.drill("outage"); v.login() }},
