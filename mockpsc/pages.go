@@ -172,8 +172,9 @@ func (v *view) ofTicket(s *Server, at *attempt) {
 // peopleViews lists the personas as they are now. Called with s.mu held.
 func (s *Server) peopleViews(hint string) []personView {
 	hinted := s.find(hint)
-	list := make([]personView, 0, len(s.docs))
-	for _, d := range s.docs {
+	docs := s.known()
+	list := make([]personView, 0, len(docs))
+	for _, d := range docs {
 		p := s.people[d.ID]
 		pv := personView{
 			ID: d.ID, Name: p.now.Name, Profession: p.now.Profession, Place: p.now.Place, NationalID: p.now.NationalID,
