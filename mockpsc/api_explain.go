@@ -76,8 +76,8 @@ func (s *Server) explainToken(t tracedToken) tokenView {
 	if t.what == "access_token" {
 		return v
 	}
-	check("typ (RFC 8725, section 3.11)", head.Typ == "" || strings.EqualFold(head.Typ, "JWT"), "%s, of a token of another kind if it is not JWT", orDash(head.Typ))
-	check("crit and zip (RFC 7515, section 4.1.11)", head.Crit == nil && head.Zip == nil, "crit %v, zip %v", head.Crit, head.Zip)
+	check("typ (RFC 8725, section 3.11)", head.Typ == "" || strings.EqualFold(head.Typ, "JWT"), "%s, expected JWT or nothing", orDash(head.Typ))
+	check("crit and zip (RFC 7515, section 4.1.11)", head.Crit == nil && head.Zip == nil, "%s", map[bool]string{true: "absent", false: "present: what they demand is not understood here"}[head.Crit == nil && head.Zip == nil])
 	if t.what != "id_token" {
 		return v
 	}

@@ -26,6 +26,9 @@ type door struct {
 // compares.
 func doors() []door {
 	return []door{
+		{"GET", "/_mock/{$}", (*Server).console},
+		{"GET", "/_mock/requests/{id}", (*Server).consoleRequest},
+		{"POST", "/_mock/do", (*Server).consoleForm},
 		{"GET", "/_mock/api/openapi.json", (*Server).apiDescription},
 		{"GET", "/_mock/api/faults", (*Server).apiFaults},
 		{"POST", "/_mock/api/faults", (*Server).apiQueue},

@@ -94,6 +94,8 @@ type view struct {
 	Issuer, Discovery string
 	Clients           []Client
 	Pending           []pendingView
+
+	Console *consoleView
 }
 
 // A notice is a fault of a form: the key of its text, and the field it is about.
