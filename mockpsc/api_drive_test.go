@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -618,62 +617,69 @@ func TestTheConsoleIsClosedToStrangers(t *testing.T) {
 	})
 }
 
-// Tests of different applications run beside each other and disturb nobody.
-func TestSixteenClientsInParallel(t *testing.T) {
+// Tests of different applications run beside each other and disturb nobody: each
+// has a lie of its own, and meets it when it should and nothing else.
+func TestClientsInParallel(t *testing.T) {
+	const clients, rounds = 64, 4
 	mock := mockpsc.NewServer(t)
 	rp := newRelyingParty(t, mock)
-	for i := range 16 {
+	for i := range clients {
 		mock.Clients = append(mock.Clients, mockpsc.Client{ID: fmt.Sprint("app-", i), Secret: fmt.Sprint("secret-", i), RedirectURIs: []string{rp.redirectURI()}})
 	}
 	d := newDriver(t, mock.URL)
 	people := mockpsc.Personas()
-	for i := range 16 {
-		t.Run(fmt.Sprint(i), func(t *testing.T) {
+	lies := slices.DeleteFunc(mockpsc.Faults(), func(f mockpsc.Fault) bool { return f.Where != "id_token" })
+	if len(lies) < clients {
+		t.Fatalf("%d lies for %d clients", len(lies), clients)
+	}
+	for i := range clients {
+		t.Run(lies[i].Name, func(t *testing.T) {
 			t.Parallel()
 			d := d.on(t)
 			id := fmt.Sprint("app-", i)
-			fault, member := "wrong-nonce", "nonce"
-			if i%2 == 1 {
-				fault, member = "wrong-audience", "aud"
-			}
-			persona := people[i%3].ID
-			for round := range 6 {
-				state := fmt.Sprint("state-", i, "-", round)
-				lies := round%2 == 0
-				if lies {
-					d.must(204, "POST", "faults", fmt.Sprintf(`{"client":%q,"state":%q,"faults":[%q]}`, id, state, fault))
+			for round := range rounds {
+				state, want := fmt.Sprint("state-", i, "-", round), []string{}
+				if round%2 == 0 {
+					want = []string{lies[i].Name}
+					d.must(204, "POST", "faults", fmt.Sprintf(`{"client":%q,"state":%q,"faults":[%q]}`, id, state, lies[i].Name))
 				}
 				address := rp.authURL(map[string]string{"client_id": id, "state": state, "nonce": "nonce-" + state})
-				back := query(t, d.signIn(address, persona))
+				back := query(t, d.signIn(address, people[i%3].ID))
 				form := rp.form(back.Get("code"))
 				form.Set("client_id", id)
 				form.Set("client_secret", fmt.Sprint("secret-", i))
 				tok := rp.exchange(t, form)
 				if tok.Status != 200 || back.Get("state") != state {
-					t.Errorf("%s: %d %s", state, tok.Status, tok.Body)
-					return
+					t.Fatalf("%s: %d %s", state, tok.Status, tok.Body)
 				}
-				var claims map[string]any
-				if err := json.Unmarshal([]byte(payload(t, tok.IDToken)), &claims); err != nil {
-					t.Error(err)
-				}
-				honest := map[string]any{"nonce": "nonce-" + state, "aud": id}
-				for name, want := range honest {
-					if is := claims[name] == want; is != (!lies || name != member) {
-						t.Errorf("%s: %s is %v", state, name, claims[name])
+				if round%2 == 1 {
+					var claims struct{ Nonce, Aud, SubjectNameID string }
+					if err := json.Unmarshal([]byte(payload(t, tok.IDToken)), &claims); err != nil {
+						t.Fatal(err)
+					}
+					if claims.Nonce != "nonce-"+state || claims.Aud != id || claims.SubjectNameID != people[i%3].NationalID {
+						t.Errorf("%s: %+v", state, claims)
 					}
 				}
-				var requests []struct{ Client string }
-				d.must(200, "GET", "requests?client="+url.QueryEscape(id), "", &requests)
+				var requests []struct {
+					Client string
+					Faults []string
+					Tokens []struct{ Checks []struct{ OK bool } }
+				}
+				d.must(200, "GET", "requests?client="+id, "", &requests)
 				if len(requests) != 2 || requests[0].Client != id || requests[1].Client != id {
-					t.Errorf("%s: requests %+v", state, requests)
+					t.Fatalf("%s: requests %+v", state, requests)
+				}
+				failing := slices.ContainsFunc(requests[1].Tokens[0].Checks, func(c struct{ OK bool }) bool { return !c.OK })
+				if !slices.Equal(requests[1].Faults, want) || failing != (len(want) > 0) {
+					t.Errorf("%s: faults %v, a check fails: %v; want %v", state, requests[1].Faults, failing, want)
 				}
 				var sessions []struct{ Client string }
-				d.must(200, "GET", "sessions?client="+url.QueryEscape(id), "", &sessions)
+				d.must(200, "GET", "sessions?client="+id, "", &sessions)
 				if len(sessions) != 1 || sessions[0].Client != id {
 					t.Errorf("%s: sessions %+v", state, sessions)
 				}
-				d.must(204, "POST", "reset?client="+url.QueryEscape(id), "")
+				d.must(204, "POST", "reset?client="+id, "")
 			}
 		})
 	}

@@ -138,7 +138,7 @@ func (s *Server) asBrowser(r *http.Request, address string) (*http.Request, stri
 // unseenAnswer is the answer to a request that only the log sees.
 func (s *Server) unseenAnswer(r *http.Request) *answer {
 	a := &answer{ResponseWriter: unseen{}, server: s, entry: &Request{Time: s.now(), Method: r.Method, Path: own(path.Clean(r.URL.Path))}}
-	a.trace = s.newTrace(r)
+	a.trace = &trace{r: r}
 	s.mu.Lock()
 	s.note(a.entry)
 	s.mu.Unlock()

@@ -49,8 +49,6 @@ const (
 	maxToken  = 1 << 14 // only a lie is longer
 )
 
-func (s *Server) newTrace(r *http.Request) *trace { return &trace{r: r} }
-
 // told notes those of the chosen faults that strike at one of these places.
 func (a *answer) told(chosen []Fault, where ...string) {
 	if a.trace == nil {

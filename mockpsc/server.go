@@ -187,6 +187,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			a.fail(http.StatusForbidden, "console_closed", why)
 			return
 		}
+	} else {
+		a.trace = &trace{r: r}
+		defer a.keepTrace() // of an answer that never came
 	}
 	if problem := s.checkHost(r); problem != "" {
 		a.fail(http.StatusInternalServerError, "issuer_not_configured", problem)
@@ -197,12 +200,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.fail(http.StatusNotFound, "not_found", err.Error())
 		return
 	}
+	if a.trace != nil {
+		a.trace.r = r // whose form will be read
+	}
 	if s.misplaced(a, r) {
 		return
-	}
-	if !isDriving(r) {
-		a.trace = s.newTrace(r)
-		defer a.keepTrace() // of an answer that never came
 	}
 	if s.drilled(a, r) {
 		return
