@@ -30,6 +30,12 @@ var (
 	// else may style it or run in it.
 	styleHash  = cspHash(pageStyle)
 	scriptHash = cspHash(pageScript)
+
+	// The console has more of both, with which no other page is burdened.
+	consoleStyle      = pageStyle + pageText("pages/console.css")
+	consoleScript     = pageScript + pageText("pages/console.js")
+	consoleStyleHash  = cspHash(consoleStyle)
+	consoleScriptHash = cspHash(consoleScript)
 )
 
 func pageText(name string) string {
@@ -228,7 +234,11 @@ func (a *answer) page(status int, v *view) {
 	} else {
 		h.Set("X-Frame-Options", "DENY")
 	}
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+styleHash+"; script-src "+scriptHash+
+	style, script := styleHash, scriptHash
+	if v.Console != nil {
+		style, script = consoleStyleHash, consoleScriptHash
+	}
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+style+"; script-src "+script+
 		"; connect-src 'self'; img-src data:; form-action "+formAction+frames+"; base-uri 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
@@ -359,8 +369,20 @@ func (p personView) States() (keys []string) {
 	return keys
 }
 
-func (v *view) Style() template.CSS { return template.CSS(pageStyle) }
-func (v *view) Script() template.JS { return template.JS(pageScript) }
+// Style and Script are all that a page has of these.
+func (v *view) Style() template.CSS {
+	if v.Console != nil {
+		return template.CSS(consoleStyle)
+	}
+	return template.CSS(pageStyle)
+}
+
+func (v *view) Script() template.JS {
+	if v.Console != nil {
+		return template.JS(consoleScript)
+	}
+	return template.JS(pageScript)
+}
 
 // Title is the page's name before the service's, with « Erreur : » in front of a
 // form that came back.
