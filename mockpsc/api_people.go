@@ -166,7 +166,7 @@ func (s *Server) apiChangePersona(a *answer, r *http.Request) {
 	a.document(http.StatusOK, v)
 }
 
-// meansStates are the states of a means. (The states of documents are the same.)
+// meansStates are the states of a means, in documents too.
 var meansStates = map[authMode][]string{
 	byPhone: {"active", "not-activated", "blocked", "revoked"},
 	byCard:  {"valid", "expired", "blocked", "revoked", "none"},
