@@ -12,6 +12,7 @@ type answer struct {
 	http.ResponseWriter
 	server *Server
 	entry  *Request
+	trace  *trace // nil: nobody wants to see this request
 }
 
 // WriteHeader notes the status before the first byte leaves, so that a program
@@ -22,6 +23,7 @@ func (a *answer) WriteHeader(status int) {
 		a.entry.Status = status
 	}
 	a.server.mu.Unlock()
+	a.keepTrace()
 	a.ResponseWriter.WriteHeader(status)
 }
 

@@ -52,6 +52,7 @@ type session struct {
 	confirm  string // in the form that asks whether to sign out, so that no other site can post it
 	person   *person
 	mode     authMode
+	client   *Client // at which it began
 	started  time.Time
 	authTime time.Time // of the latest proof
 	used     time.Time
@@ -70,11 +71,11 @@ func (ses *session) alive(now time.Time) bool {
 func (ses *session) ends() time.Time { return ses.started.Add(ses.longest) }
 
 // newSession begins a session. Called with s.mu held.
-func (s *Server) newSession(p *person, mode authMode) *session {
+func (s *Server) newSession(p *person, mode authMode, client *Client) *session {
 	now := s.now()
 	ses := &session{
 		sid: newUUID(), secret: newHandle(), confirm: newHandle(),
-		person: p, mode: mode, started: now, authTime: now, used: now,
+		person: p, mode: mode, client: client, started: now, authTime: now, used: now,
 	}
 	ses.longest, ses.idle = s.sessionLifetimes()
 	s.sessions[ses.sid] = ses
@@ -109,36 +110,15 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 		}
 		return
 	}
-	client, ref := s.checkReturn(r.Form)
+	client, at, ref := s.newAttempt(r)
 	if client != nil {
 		a.belongsTo(client)
 	}
-	if ref == nil {
-		ref = s.checkLesson(r.Form)
-	}
-	if ref != nil {
+	if at == nil {
 		s.refusePage(a, r, client, *ref)
 		return
 	}
-	issuer := own(s.issuer(r))
-	at := &attempt{
-		id:          newHandle(),
-		started:     s.now(),
-		client:      client,
-		issuer:      issuer,
-		base:        own(s.wallet(r)),
-		omitIss:     s.Assume.OmitIss,
-		redirectURI: own(r.Form.Get("redirect_uri")),
-		state:       strings.Clone(r.Form.Get("state")),
-		nonce:       strings.Clone(r.Form.Get("nonce")),
-		scope:       "openid scope_all",
-		challenge:   strings.Clone(r.Form.Get("code_challenge")),
-		plain:       r.Form.Get("code_challenge_method") != "S256",
-		hint:        strings.Clone(r.Form.Get("login_hint")),
-		faults:      liesOf(r).faults,
-		lang:        language(r.Form.Get("ui_locales")),
-	}
-	if ref := s.checkRequest(r.Form); ref != nil {
+	if ref != nil {
 		a.refuseAt(at, ref.code, ref.rule)
 		return
 	}
@@ -156,7 +136,7 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 		return
 	}
 	if r.Form.Get("prompt") == "none" {
-		a.refuseAt(at, "login_required", "prompt=none, and nobody is signed in in this browser")
+		a.refuseAt(at, "login_required", nobodyHere)
 		return
 	}
 	at.browser = s.browser(a, r)
@@ -167,6 +147,39 @@ func (s *Server) authorize(a *answer, r *http.Request) {
 		return
 	}
 	s.signInPage(a, r, at, notice{})
+}
+
+const nobodyHere = "prompt=none, and nobody is signed in in this browser"
+
+// newAttempt checks an authorization request. Without an attempt the refusal is
+// for a page; with one it goes back to the redirect URI.
+func (s *Server) newAttempt(r *http.Request) (client *Client, at *attempt, ref *refusal) {
+	client, ref = s.checkReturn(r.Form)
+	if ref == nil {
+		ref = s.checkLesson(r.Form)
+	}
+	if ref != nil {
+		return client, nil, ref
+	}
+	issuer := own(s.issuer(r))
+	at = &attempt{
+		id:          newHandle(),
+		started:     s.now(),
+		client:      client,
+		issuer:      issuer,
+		base:        own(s.wallet(r)),
+		omitIss:     s.Assume.OmitIss,
+		redirectURI: own(r.Form.Get("redirect_uri")),
+		state:       strings.Clone(r.Form.Get("state")),
+		nonce:       strings.Clone(r.Form.Get("nonce")),
+		scope:       "openid scope_all",
+		challenge:   strings.Clone(r.Form.Get("code_challenge")),
+		plain:       r.Form.Get("code_challenge_method") != "S256",
+		hint:        strings.Clone(r.Form.Get("login_hint")),
+		faults:      liesOf(r).faults,
+		lang:        language(r.Form.Get("ui_locales")),
+	}
+	return client, at, s.checkRequest(r.Form)
 }
 
 // checkReturn settles whether there is a place to return to. Until there is,
@@ -278,7 +291,7 @@ func (s *Server) answerFromSSO(a *answer, r *http.Request, at *attempt) bool {
 	location := ""
 	if ses := s.ssoSession(r); ses != nil && s.enough(ses, r.Form) {
 		ses.used = s.now()
-		location = s.issueCode(at, ses, nil)
+		location = s.issueCode(a, at, ses, s.takeQueued(at.client, at.state))
 	}
 	s.mu.Unlock()
 	if location == "" {
@@ -317,6 +330,7 @@ func (s *Server) complete(a *answer, r *http.Request, at *attempt, p *person, mo
 	if at.done != "" { // two clicks at the same time
 		return at.done
 	}
+	faults = slices.Concat(faults, s.takeQueued(at.client, at.state))
 	ses := s.ssoSession(r)
 	if ses != nil && ses.person == p && len(faults) == 0 {
 		// Proved again: the session goes on, as at Keycloak, with a later auth_time.
@@ -325,18 +339,18 @@ func (s *Server) complete(a *answer, r *http.Request, at *attempt, p *person, mo
 		if ses != nil && len(faults) == 0 {
 			s.end(ses)
 		}
-		ses = s.newSession(p, mode)
+		ses = s.newSession(p, mode, at.client)
 		if len(faults) == 0 {
 			s.setCookie(a, r, "sso", ses.sid+"."+ses.secret, 0)
 		}
 	}
-	s.finish(at, s.issueCode(at, ses, faults))
+	s.finish(at, s.issueCode(a, at, ses, faults))
 	return at.done
 }
 
 // issueCode makes an authorization code and returns where the browser takes it.
 // Called with s.mu held.
-func (s *Server) issueCode(at *attempt, ses *session, faults []Fault) string {
+func (s *Server) issueCode(a *answer, at *attempt, ses *session, faults []Fault) string {
 	clientUUID := sha256.Sum256([]byte(at.client.ID))
 	code := newUUID() + "." + ses.sid + "." + formatUUID(clientUUID[:16])
 	g := s.newGrant(at, ses, code)
@@ -350,6 +364,7 @@ func (s *Server) issueCode(at *attempt, ses *session, faults []Fault) string {
 		out.params = append(out.params, param{"iss", at.issuer})
 	}
 	bend(g.faults, "callback", out)
+	a.told(g.faults, "callback")
 	location := at.back(out.params)
 	if out.fragment {
 		location = strings.Replace(location, "?", "#", 1)

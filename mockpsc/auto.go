@@ -53,7 +53,7 @@ func (s *Server) zeroTouch(a *answer, r *http.Request, at *attempt) bool {
 	}
 	if p == nil {
 		s.mu.Unlock()
-		list := personaIDs(s.docs)
+		list := personaIDs(s.known())
 		s.refusePage(a, r, at.client, refusal{
 			rule: fmt.Sprintf("login_hint %q names no persona; known: %s", who, list),
 			key:  "auto_unknown", args: []string{"x", who, "liste", list},

@@ -155,7 +155,7 @@ func (s *Server) cibaToken(a *answer, r *http.Request, client *Client, form url.
 		return
 	}
 	g.thumbprint = client.boundTo(r)
-	s.issueTokens(a, r, g, liesOf(r).faults, "Session not active")
+	s.issueTokens(a, r, g, slices.Concat(liesOf(r).faults, g.faults), "Session not active")
 }
 
 // poll is called with s.mu held.
@@ -184,7 +184,8 @@ func (s *Server) poll(client *Client, id string) (*grant, *refusal) {
 	if q.ticket.state != approved {
 		return refuse("access_denied", "not authorized", "the person refused, or the means was blocked")
 	}
-	g := s.newGrant(&q.attempt, s.newSession(q.ticket.who, q.channel), newHandle())
+	g := s.newGrant(&q.attempt, s.newSession(q.ticket.who, q.channel, client), newHandle())
+	g.faults = s.takeQueued(client, "")
 	g.spent = true // the code, which nobody ever sees
 	g.ciba = true
 	return g, nil

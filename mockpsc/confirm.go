@@ -71,7 +71,7 @@ func (s *Server) confirm(a *answer, r *http.Request) {
 			s.complete(a, r, at, guest, byDelegation, nil)
 		} else if at.done == "" { // else a double click
 			ses.used = s.now()
-			s.finish(at, s.issueCode(at, ses, nil))
+			s.finish(at, s.issueCode(a, at, ses, s.takeQueued(at.client, at.state)))
 		}
 		location = at.done
 	default:

@@ -21,3 +21,12 @@ func (s *Server) Kept() map[string]int {
 	}
 	return kept
 }
+
+// Doors are the methods and paths of the console and its API.
+func Doors() [][2]string {
+	var list [][2]string
+	for _, d := range doors() {
+		list = append(list, [2]string{d.method, d.path})
+	}
+	return list
+}

@@ -26,11 +26,14 @@ var firstFaults = []string{
 // FaultGroups are the faults that a sign-in can have, by where they strike. Those
 // of the metadata strike before: they need an address.
 func (v *view) FaultGroups() []faultGroup {
+	return groupedFaults(slices.DeleteFunc(slices.Clone(allFaults()), func(f Fault) bool {
+		return f.Where == "metadata" || !v.AllFaults && !slices.Contains(firstFaults, f.Name)
+	}))
+}
+
+func groupedFaults(faults []Fault) []faultGroup {
 	var list []faultGroup
-	for _, f := range allFaults() {
-		if f.Where == "metadata" || !v.AllFaults && !slices.Contains(firstFaults, f.Name) {
-			continue
-		}
+	for _, f := range faults {
 		key := "where_" + f.Where
 		if n := len(list); n == 0 || list[n-1].Key != key {
 			list = append(list, faultGroup{Key: key})

@@ -83,6 +83,8 @@ func hs256(secret []byte, text string) []byte {
 // certs publishes the keys; see RotateKeys.
 func (s *Server) certs(a *answer, r *http.Request) {
 	out := &outgoing{status: http.StatusOK, document: s.publishedKeys()}
-	bend(s.keyLies(r), "keys", out)
+	chosen := s.keyLies(r)
+	bend(chosen, "keys", out)
+	a.told(chosen, "keys")
 	a.send(r, out)
 }

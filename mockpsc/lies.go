@@ -103,15 +103,29 @@ func (s *Server) keyLies(r *http.Request) []Fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	told := s.armed
+	if waiting := s.takeReading("keys"); waiting != nil {
+		told = waiting // the sign-in that had them too armed the same
+	}
 	s.armed = nil
 	return told
+}
+
+// metadataLies are the faults of an answer about the metadata.
+func (s *Server) metadataLies(r *http.Request) []Fault {
+	if l := liesOf(r); l.suffix != "" {
+		return l.faults
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.takeReading("metadata")
 }
 
 // somebodyElse finds another person than a grant is about, for lies.
 func (s *Server) somebodyElse(g *grant) func() persona {
 	return func() persona {
-		i := slices.IndexFunc(s.docs, func(d *document) bool { return d.NationalID != g.who.NationalID && d.UserinfoCard == nil })
-		d := s.docs[i] // the built-in ones are many
+		docs := s.known()
+		i := slices.IndexFunc(docs, func(d *document) bool { return d.NationalID != g.who.NationalID && d.UserinfoCard == nil })
+		d := docs[i] // the built-in ones are many
 		return persona{sub: s.sub(&d.situation), nationalID: d.NationalID, userinfo: d.Userinfo}
 	}
 }

@@ -65,6 +65,7 @@ func (s *Server) logout(a *answer, r *http.Request) {
 		s.logoutWithoutHint(a, r, client)
 		return
 	}
+	a.shows(tracedToken{what: "id_token_hint", text: token})
 	h, err := s.readHint(token)
 	if err == nil && h.Iss != s.issuer(r) {
 		err = errors.New("iss is not this issuer")

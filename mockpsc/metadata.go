@@ -33,6 +33,8 @@ func (s *Server) metadata(a *answer, r *http.Request) {
 	}
 	doc = strings.NewReplacer("{issuer}", s.issuer(r), "{wallet}/auth", s.wallet(r)+"/auth"+liesOf(r).suffix).Replace(doc)
 	out := &outgoing{issuer: s.issuer(r), status: http.StatusOK, document: []byte(doc)}
-	bend(liesOf(r).faults, "metadata", out)
+	chosen := s.metadataLies(r)
+	bend(chosen, "metadata", out)
+	a.told(chosen, "metadata")
 	a.send(r, out)
 }

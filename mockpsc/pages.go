@@ -30,6 +30,12 @@ var (
 	// else may style it or run in it.
 	styleHash  = cspHash(pageStyle)
 	scriptHash = cspHash(pageScript)
+
+	// The console has more of both, with which no other page is burdened.
+	consoleStyle      = pageStyle + pageText("pages/console.css")
+	consoleScript     = pageScript + pageText("pages/console.js")
+	consoleStyleHash  = cspHash(consoleStyle)
+	consoleScriptHash = cspHash(consoleScript)
 )
 
 func pageText(name string) string {
@@ -96,6 +102,8 @@ type view struct {
 	Near              bool // only this machine reads it: it may show secrets
 	Clients           []Client
 	Pending           []pendingView
+
+	Console *consoleView
 }
 
 // A notice is a fault of a form: the key of its text, and the field it is about.
@@ -174,8 +182,9 @@ func (v *view) ofTicket(s *Server, at *attempt) {
 // peopleViews lists the personas as they are now. Called with s.mu held.
 func (s *Server) peopleViews(hint string) []personView {
 	hinted := s.find(hint)
-	list := make([]personView, 0, len(s.docs))
-	for _, d := range s.docs {
+	docs := s.known()
+	list := make([]personView, 0, len(docs))
+	for _, d := range docs {
 		p := s.people[d.ID]
 		pv := personView{
 			ID: d.ID, Name: p.now.Name, Profession: p.now.Profession, Place: p.now.Place, NationalID: p.now.NationalID,
@@ -236,7 +245,11 @@ func (a *answer) page(status int, v *view) {
 	} else {
 		h.Set("X-Frame-Options", "DENY")
 	}
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+styleHash+"; script-src "+scriptHash+
+	style, script := styleHash, scriptHash
+	if v.Console != nil {
+		style, script = consoleStyleHash, consoleScriptHash
+	}
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+style+"; script-src "+script+
 		"; connect-src 'self'; img-src data:; form-action "+formAction+frames+"; base-uri 'none'")
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(b.Len()))
@@ -376,8 +389,20 @@ func (p personView) States() (keys []string) {
 	return keys
 }
 
-func (v *view) Style() template.CSS { return template.CSS(pageStyle) }
-func (v *view) Script() template.JS { return template.JS(pageScript) }
+// Style and Script are all that a page has of these.
+func (v *view) Style() template.CSS {
+	if v.Console != nil {
+		return template.CSS(consoleStyle)
+	}
+	return template.CSS(pageStyle)
+}
+
+func (v *view) Script() template.JS {
+	if v.Console != nil {
+		return template.JS(consoleScript)
+	}
+	return template.JS(pageScript)
+}
 
 // Title is the page's name before the service's, with « Erreur : » in front of a
 // form that came back.

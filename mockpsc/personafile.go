@@ -292,8 +292,8 @@ func (d *situation) check() []docFault {
 		mode   authMode
 		states []string
 	}{
-		{"ecps", d.ECPS, byPhone, []string{"active", "not-activated", "blocked", "revoked"}},
-		{"card", d.Card, byCard, []string{"valid", "expired", "blocked", "revoked", "none"}},
+		{"ecps", d.ECPS, byPhone, meansStates[byPhone]},
+		{"card", d.Card, byCard, meansStates[byCard]},
 	} {
 		need(slices.Contains(m.states, m.means.State), m.member, "%s: unknown state %q; known: %s", m.member, m.means.State, strings.Join(m.states, ", "))
 		if m.means.Works() {

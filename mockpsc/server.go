@@ -129,10 +129,17 @@ type Server struct {
 	// esante.gouv.fr is refused.
 	PhoneURL string
 
+	// OpenConsole opens the console, /_mock/, and its API, /_mock/api/, to more
+	// than this machine: to whoever reaches a mock whose Issuer is not on a
+	// loopback host, or that stands behind a proxy. Whoever opens them changes the
+	// clock, the keys, the people and the lies. The default answers on a loopback
+	// host to a loopback address only.
+	OpenConsole bool
+
 	once sync.Once
 	mux  *http.ServeMux
 	err  error       // what Check found
-	docs []*document // the people, in order
+	docs []*document // the people at the start, in order
 	keys keyring
 
 	written writtenPages
@@ -153,6 +160,8 @@ type Server struct {
 	drill      *drill // under way; see Drill
 	drillSince time.Time
 	armed      []Fault // of the keys, for whoever reads them next
+
+	driven driven // by the console and its API
 
 	cibaRequests []*cibaRequest // oldest first
 
@@ -177,6 +186,15 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a == nil {
 		return
 	}
+	if isDriving(r) {
+		if why := s.closedTo(r); why != "" {
+			a.fail(http.StatusForbidden, "console_closed", why)
+			return
+		}
+	} else {
+		a.trace = &trace{r: r}
+		defer a.keepTrace() // of an answer that never came
+	}
 	if problem := s.checkHost(r); problem != "" {
 		a.fail(http.StatusInternalServerError, "issuer_not_configured", problem)
 		return
@@ -185,6 +203,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		a.fail(http.StatusNotFound, "not_found", err.Error())
 		return
+	}
+	if a.trace != nil {
+		a.trace.r = r // whose form will be read
 	}
 	if s.misplaced(a, r) {
 		return
@@ -202,16 +223,16 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) *answer {
 	w.Header().Set("X-Mock-PSC", "1")
 
 	s.mu.Lock()
+	driving := isDriving(r)
 	entry := &Request{Time: s.now(), Method: own(r.Method), Path: own(shortPath(r))}
 	if strings.HasPrefix(entry.Path, phonePath) {
 		entry.Path = phonePath + "{ticket}" // the rest is a secret
 	} else if strings.HasPrefix(entry.Path, readerPath) {
 		entry.Path = readerPath + "{ticket}"
 	}
-	if len(s.requests) >= maxRequests {
-		s.requests = slices.Delete(s.requests, 0, maxRequests/10)
+	if !driving {
+		s.note(entry)
 	}
-	s.requests = append(s.requests, entry)
 	s.sweep()
 	s.mu.Unlock()
 
@@ -229,6 +250,14 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) *answer {
 func shortPath(r *http.Request) string {
 	p := path.Clean(r.URL.Path)
 	return p[:min(len(p), maxPath)]
+}
+
+// note keeps a request. Called with s.mu held.
+func (s *Server) note(entry *Request) {
+	if len(s.requests) >= maxRequests {
+		s.requests = slices.Delete(s.requests, 0, maxRequests/10)
+	}
+	s.requests = append(s.requests, entry)
 }
 
 // Check reports every fault of the configuration at once, each with the field
@@ -292,7 +321,8 @@ func (s *Server) Check() error {
 }
 
 // Requests returns every request seen since the start or the last Reset, in the
-// order of their arrival; of more than 10,000 only the latest are kept.
+// order of their arrival, but for those to the console and its API; of more than
+// 10,000 only the latest are kept.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -313,7 +343,7 @@ func (s *Server) Change(persona, change string) error {
 	defer s.mu.Unlock()
 	p, ok := s.people[persona]
 	if !ok {
-		return fmt.Errorf("mockpsc: unknown persona %q; known: %s", persona, personaIDs(s.docs))
+		return fmt.Errorf("mockpsc: unknown persona %q; known: %s", persona, personaIDs(s.known()))
 	}
 	for _, then := range p.original.Then {
 		if then.ID == change {
@@ -325,7 +355,8 @@ func (s *Server) Change(persona, change string) error {
 }
 
 // Reset forgets sign-ins, sessions, tokens, blocked cards and e-CPS, activations
-// of e-CPS, changes of situation, a drill and the requests seen. The keys stay.
+// of e-CPS, changes of situation, people added by the console, queued faults, a
+// drill and the requests seen, and time is that of Now again. The keys stay.
 func (s *Server) Reset() {
 	s.once.Do(s.init)
 	s.mu.Lock()
@@ -351,6 +382,8 @@ func (s *Server) reset() {
 		p.become(&d.situation)
 		s.people[d.ID] = p
 	}
+	s.driven.reset()
+	s.armed, s.lastSweep = nil, time.Time{}
 	s.attempts = map[string]*attempt{}
 	s.endings = map[string]ending{}
 	s.tickets = map[string]*attempt{}
@@ -423,6 +456,9 @@ func (s *Server) routes() {
 	handle("GET "+apiRealm+"/.well-known/openid-configuration", s.apiMetadata)
 	handle("GET "+apiRealm+"/protocol/openid-connect/certs", s.apiCerts)
 	handle("POST "+apiRealm+"/protocol/openid-connect/token", s.exchange)
+	for _, d := range doors() {
+		handle(d.method+" "+d.path, func(a *answer, r *http.Request) { d.open(s, a, r) })
+	}
 	handle("/", s.notFound)
 }
 
@@ -436,7 +472,7 @@ func (s *Server) notImitated(a *answer, r *http.Request) {
 // notFound answers where nothing is, and where something is for another method.
 func (s *Server) notFound(a *answer, r *http.Request) {
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPost} {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
 		other := *r
 		other.Method = method
 		if _, pattern := s.mux.Handler(&other); strings.HasPrefix(pattern, method+" ") {
@@ -453,6 +489,10 @@ func (s *Server) notFound(a *answer, r *http.Request) {
 }
 
 func (s *Server) now() time.Time {
+	return s.driven.clock.Load().shift(s.trueNow())
+}
+
+func (s *Server) trueNow() time.Time {
 	if s.Now != nil {
 		return s.Now()
 	}

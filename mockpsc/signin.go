@@ -72,7 +72,7 @@ func (s *Server) signInDoor(a *answer, r *http.Request) {
 	p := s.people[id]
 	if p == nil {
 		s.mu.Unlock()
-		s.refusePage(a, r, at.client, refusal{rule: "unknown persona '" + id + "'; known: " + personaIDs(s.docs), key: "door_persona", args: []string{"x", orDash(id)}})
+		s.refusePage(a, r, at.client, refusal{rule: "unknown persona '" + id + "'; known: " + personaIDs(s.known()), key: "door_persona", args: []string{"x", orDash(id)}})
 		return
 	}
 	mode := p.chosenMode(means)

@@ -507,7 +507,7 @@ func TestTheFrontPageHasItsBlocksInOrder(t *testing.T) {
 	for _, m := range regexp.MustCompile(`<h2[^>]*>([^<]+)</h2>`).FindAllStringSubmatch(page, -1) {
 		headings = append(headings, html.UnescapeString(m[1]))
 	}
-	if got, want := strings.Join(headings, " | "), "Brancher votre application | Personnages | Applications déclarées | Essayer maintenant | Le vrai service"; got != want {
+	if got, want := strings.Join(headings, " | "), "Brancher votre application | Personnages | Applications déclarées | Essayer maintenant | Console | Le vrai service"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	expect(t, page, `href="http://localhost:3000/login">Se connecter à Agenda`, `href="/_mock/activation">Activer une e-CPS`, "http://localhost:4000/cb")

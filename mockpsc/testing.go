@@ -78,7 +78,7 @@ func (s *Server) SignIn(c *http.Client, loginURL, persona string, faults ...stri
 	known := s.people[persona] != nil
 	s.mu.Unlock()
 	if !known {
-		return nil, fmt.Errorf("mockpsc: unknown persona %q; known: %s", persona, personaIDs(s.docs))
+		return nil, fmt.Errorf("mockpsc: unknown persona %q; known: %s", persona, personaIDs(s.known()))
 	}
 	if _, err := findFaults(faults); err != nil {
 		return nil, err

@@ -143,6 +143,10 @@ func (s *Server) issueTokens(a *answer, r *http.Request, g *grant, faults []Faul
 		{"scope", g.scope},
 	}}
 	bend(faults, "token", out)
+	a.told(faults, "id_token", "keys", "token")
+	access := out.members.words("access_token")
+	a.shows(tracedToken{what: "id_token", text: out.members.words("id_token"), issuer: g.issuer, client: g.client.ID, nonce: g.nonce, sub: g.sub, access: access, at: now})
+	a.shows(tracedToken{what: "access_token", text: access})
 	a.send(r, out)
 }
 

@@ -54,5 +54,6 @@ func (s *Server) userinfo(a *answer, r *http.Request) {
 	}
 	out := &outgoing{issuer: g.issuer, grant: g, status: http.StatusOK, document: s.document(g), sub: g.sub, other: s.somebodyElse(g)}
 	bend(g.faults, "userinfo", out)
+	a.told(g.faults, "userinfo")
 	a.send(r, out)
 }

@@ -27,6 +27,9 @@
 // With -phone-url the simulated phone, and nothing else, is served on the local
 // network too, so that a real phone can scan the QR code.
 //
+// The console is at /_mock/, and its API, for programs in any language, at
+// /_mock/api/; both answer this machine only, unless -open-console says otherwise.
+//
 // With -tls it serves https. Its CA is made at the first use and kept in the
 // user's configuration directory; ca prints it and how to have it trusted, or
 // issues the certificate of an application that has no secret (-tls-client).
@@ -120,6 +123,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	phoneURL := flags.String("phone-url", "", "serve the simulated phone, and nothing else, at this `URL` too, http://<address of this machine on the local network>:<port>, so that a real phone can scan the QR code; "+
 		"anybody on that network who has the QR code can then answer as any phone, the code of the e-CPS in hand; https needs -tls")
 	drill := flags.String("drill", "", "begin with an `incident`: outage (503), half-day-outage, maintenance (a page with 200), slow-token, keys-gone, no-notification, phone-refuses, struck-off")
+	openConsole := flags.Bool("open-console", false, "open the console, /_mock/, and its API to more than this machine, where -issuer or a proxy lets others in: whoever reaches them changes clock, keys, people and lies")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -159,7 +163,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	mock := &mockpsc.Server{
 		Issuer: *issuer, WalletURL: *wallet, TrustForwarded: *forwarded, Clients: clients,
 		Lifetimes: lives, Assume: assume, Auto: *auto, ConfirmSSO: *confirmSSO, Delegation: *delegation, HidePersonas: *hidePersonas,
-		PhoneURL: *phoneURL,
+		PhoneURL: *phoneURL, OpenConsole: *openConsole,
 	}
 	if *lenient {
 		mock.Lenient = func(rule string) { fmt.Fprintln(stdout, "Toléré (-lenient) :", rule) }
@@ -236,6 +240,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 func banner(w io.Writer, issuer, wallet string, clients []mockpsc.Client, people []mockpsc.Persona, caPath string) {
 	client := mockpsc.Client{ID: "carelink", Secret: "carelink-secret"}
 	fmt.Fprintf(w, "Pro Santé Connect (simulé)   %s/\n", strings.TrimSuffix(issuer, realmPath))
+	fmt.Fprintf(w, "Console                      %s/_mock/\n", strings.TrimSuffix(issuer, realmPath))
 	fmt.Fprintf(w, "Émetteur                     %s\n", issuer)
 	fmt.Fprintf(w, "Découverte                   %s/.well-known/wallet-openid-configuration\n", issuer)
 	if wallet != "" {

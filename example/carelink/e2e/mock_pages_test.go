@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -330,6 +331,40 @@ var mockPages = []mockPage{
 		v.open(at)
 	}},
 
+	// A13
+	{story: "console", h1: "Console", shows: "Personne n'est connecté.", walk: func(v *visitor) { v.console("") }},
+	{story: "console, somebody is signed in", h1: "Console", shows: "Fermer la session", walk: func(v *visitor) { v.signedIn(); v.console("") }},
+	{story: "console, a lie waits", h1: "Console", shows: "Vider la file d'attente", walk: func(v *visitor) {
+		v.console("")
+		v.choose("Mensonge (en anglais)", "wrong-nonce")
+		v.click("Mettre en attente")
+	}},
+	{story: "console, refused", h1: "Console", fault: "Refusé : count must be 1 to 1000; received 0", walk: func(v *visitor) {
+		v.console("")
+		v.fill("Nombre de connexions", "many")
+		v.click("Mettre en attente")
+	}},
+	{story: "console, somebody is edited", h1: "Console", shows: "Enregistrer le personnage", walk: func(v *visitor) { v.console("?edit=dr-dupont#document") }},
+	{story: "console, the clock stands still", h1: "Console", shows: "Relancer l'horloge", walk: func(v *visitor) { v.console(""); v.click("Arrêter l'horloge") }},
+	{story: "console, a drill", h1: "Console", shows: "Terminer l'exercice", walk: func(v *visitor) { v.drill("phone-refuses"); v.console("") }},
+	{story: "console, it grows by itself", h1: "Console", shows: "GET /auth/data", walk: func(v *visitor) {
+		v.console("")
+		resp, err := http.Get(v.b.app.mock + "/auth/data")
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		resp.Body.Close()
+		v.tab.see("GET /auth/data")
+	}},
+	{story: "console, a request", h1: "Requête", shows: "Contenu", walk: func(v *visitor) {
+		if err := v.plain.Queue(agendaID, "second-nonce"); err != nil {
+			v.t.Fatal(err)
+		}
+		v.signedIn()
+		v.console("requests/" + v.withTokens())
+		v.see("à refuser")
+	}},
+
 	// Requests without a browser: the telephone is the same; the reader is not.
 	{story: "telephone, no browser", h1: "Connexion demandée", shows: "demande à vous identifier.", walk: func(v *visitor) {
 		v.ask("MOBILE", "899999001011")
@@ -653,6 +688,33 @@ func (v *visitor) ask(channel, nationalID string) {
 	if err := a.call("/ext/ciba/auth", form, "", &answer); err != nil {
 		v.t.Fatal(err)
 	}
+}
+
+// console is the developer's page, or one below it.
+func (v *visitor) console(path string) { v.t.Helper(); v.open(v.b.app.mock + "/_mock/" + path) }
+
+// withTokens is the number of a request whose answer has tokens.
+func (v *visitor) withTokens() string {
+	v.t.Helper()
+	resp, err := http.Get(v.b.app.mock + "/_mock/api/requests")
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var list []struct {
+		ID     int64
+		Tokens []any
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&list); err != nil {
+		v.t.Fatal(err)
+	}
+	for _, r := range list {
+		if len(r.Tokens) > 0 {
+			return fmt.Sprint(r.ID)
+		}
+	}
+	v.t.Fatal("no request has tokens")
+	return ""
 }
 
 func (v *visitor) reader() {
