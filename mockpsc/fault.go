@@ -3,7 +3,6 @@ package mockpsc
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -232,18 +231,15 @@ func editDocument(f func(*object)) func(*outgoing) {
 	}
 }
 
-// upper is a URL with its host in capitals.
+// upper is a URL with its host in capitals; with its scheme so, if the host is
+// an address of digits, which has none.
 func upper(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return strings.ToUpper(address)
+	scheme, rest, _ := strings.Cut(address, "://")
+	host, path, _ := strings.Cut(rest, "/")
+	if capitals := strings.ToUpper(host); capitals != host {
+		return scheme + "://" + capitals + "/" + path
 	}
-	u.Host = strings.ToUpper(u.Host)
-	if u.Host == strings.ToLower(u.Host) { // an address of digits has no capitals
-		u.Scheme = strings.ToUpper(u.Scheme)
-		return u.Scheme + strings.TrimPrefix(u.String(), strings.ToLower(u.Scheme))
-	}
-	return u.String()
+	return strings.ToUpper(scheme) + "://" + rest
 }
 
 func raw(text string) json.RawMessage { return json.RawMessage(text) }

@@ -28,9 +28,9 @@ func tokenFaults() []Fault {
 		row("id-token-folded", minor, refuseToken, "spells id_token as ID_TOKEN, which a reader that ignores case takes for the same", func(o *outgoing) {
 			o.members[o.members.index("id_token")].name = "ID_TOKEN"
 		}),
-		row("second-id-token", serious, refuseToken, "has two members id_token, the first about another person and signed by nobody known", func(o *outgoing) {
+		row("second-id-token", serious, refuseToken, "has two members id_token, the second about another person and signed by nobody known", func(o *outgoing) {
 			forged := compactJWS("RS256", foreignKey().kid, object{{"iss", o.issuer}, {"sub", otherSub}}, foreignKey().sign)
-			o.members = append(object{{"id_token", forged}}, o.members...)
+			o.members = append(o.members, member{"id_token", forged})
 		}),
 		row("no-access-token", minor, refuseAnswer, "has no access_token", drop("access_token")),
 		row("access-token-empty", minor, refuseAnswer, "has an empty access_token", set("access_token", "")),
@@ -120,12 +120,12 @@ func metadataFaults() []Fault {
 			o.set("issuer", upper(issuer))
 		}),
 		row("metadata-without-issuer", serious, "have no issuer", func(o *object) { o.del("issuer") }),
-		row("metadata-second-issuer", minor, "have two members issuer, the first another one", func(o *object) { *o = append(object{{"issuer", otherIssuer}}, *o...) }),
+		row("metadata-second-issuer", minor, "have two members issuer, the second another one", func(o *object) { *o = append(*o, member{"issuer", otherIssuer}) }),
 		row("metadata-folded-issuer", minor, "spell issuer as Issuer", func(o *object) { (*o)[o.index("issuer")].name = "Issuer" }),
-		row("metadata-authorization-elsewhere", critical, "lead the person to a sign-in page on a host that nobody configured", elsewhere("authorization_endpoint")),
-		row("metadata-token-elsewhere", critical, "have codes and the client's secret sent to a host that nobody configured", elsewhere("token_endpoint")),
-		row("metadata-keys-elsewhere", critical, "have the keys read from a host that nobody configured", elsewhere("jwks_uri")),
-		row("metadata-userinfo-elsewhere", critical, "have userinfo read from a host that nobody configured", elsewhere("userinfo_endpoint")),
+		row("metadata-authorization-elsewhere", serious, "lead the person to a sign-in page on a host that nobody configured", elsewhere("authorization_endpoint")),
+		row("metadata-token-elsewhere", serious, "have codes and the client's secret sent to a host that nobody configured", elsewhere("token_endpoint")),
+		row("metadata-keys-elsewhere", serious, "have the keys read from a host that nobody configured", elsewhere("jwks_uri")),
+		row("metadata-userinfo-elsewhere", serious, "have userinfo read from a host that nobody configured", elsewhere("userinfo_endpoint")),
 		row("metadata-without-authorization", minor, "have no authorization_endpoint", func(o *object) { o.del("authorization_endpoint") }),
 		row("metadata-without-token", minor, "have no token_endpoint", func(o *object) { o.del("token_endpoint") }),
 		row("metadata-without-keys", minor, "have no jwks_uri", func(o *object) { o.del("jwks_uri") }),

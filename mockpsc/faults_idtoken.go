@@ -1,6 +1,8 @@
 package mockpsc
 
 import (
+	"bytes"
+	"compress/flate"
 	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
@@ -52,7 +54,7 @@ func claimFaults() []Fault {
 		row("exp-zero", serious, "expired in 1970", with("exp", 0)),
 		row("exp-negative", serious, "has an exp before 1970", with("exp", -1)),
 		row("exp-out-of-range", minor, "has an exp that no clock reaches, 1e300", with("exp", raw("1e300"))),
-		row("second-exp", minor, "has two members exp, the first long past", func(o *outgoing) { o.claims = append(object{{"exp", 1}}, o.claims...) }),
+		row("second-exp", minor, "has two members exp, the second long past", again("exp", 1)),
 		row("missing-iat", minor, "has no iat", without("iat")),
 		row("iat-a-text", minor, "has an iat that is a text", asText("iat")),
 		row("iat-next-week", serious, "was issued next week", later("iat", 7*24*3600)),
@@ -212,7 +214,10 @@ func signatureFaults() []Fault {
 		}),
 		row("typ-of-an-access-token", minor, "has typ at+jwt", heading("typ", "at+jwt")),
 		row("typ-of-a-logout-token", minor, "has typ logout+jwt", heading("typ", "logout+jwt")),
-		row("compressed", minor, "says that its payload is compressed (zip)", heading("zip", "DEF")),
+		row("compressed", minor, "has a compressed payload and says so (zip), as only an encrypted token may", func(o *outgoing) {
+			heading("zip", "DEF")(o)
+			o.payload = deflated(o.claims.text())
+		}),
 
 		row("two-parts", minor, "has no third part", finished(func(t string) string { return t[:strings.LastIndex(t, ".")] })),
 		row("four-parts", minor, "has a fourth part", finished(func(t string) string { return t + ".AAAA" })),
@@ -263,6 +268,16 @@ func (k key) jwk() object {
 		{"n", base64.RawURLEncoding.EncodeToString(k.private.N.Bytes())},
 		{"e", base64.RawURLEncoding.EncodeToString(big.NewInt(int64(k.private.E)).Bytes())},
 	}
+}
+
+// deflated is a text in the form of zip DEF (RFC 7516, section 4.1.3).
+func deflated(text []byte) []byte {
+	var b bytes.Buffer
+	z, err := flate.NewWriter(&b, flate.DefaultCompression)
+	must(nil, err) // the level is one that there is
+	z.Write(text)  // into memory
+	z.Close()
+	return b.Bytes()
 }
 
 // foreignCertificate certifies the key that is never published, by itself.

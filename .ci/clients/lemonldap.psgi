@@ -84,6 +84,7 @@ my %conf = (
     exportedAttr      => join( ' ', @claims, '_user', '_oidc_id_token' ),
 
     lwpSslOpts => {%tls},
+    lwpOpts    => { timeout => 4 }, # seconds without a byte; its default is three minutes
 
     oidcOPMetaDataJSON         => { 'psc-connect' => $metadata },
     oidcOPMetaDataJWKS         => { 'psc-connect' => fetch( decode_json($metadata)->{jwks_uri} ) },

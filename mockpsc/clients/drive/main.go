@@ -15,23 +15,41 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"os"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/pscauth/pscauth/mockpsc"
+	"github.com/pscauth/pscauth/mockpsc/clients"
 )
 
 func main() {
 	mock := flag.String("mock", "", "base `URL` of mockpsc")
 	ca := flag.String("ca", "", "`file` with its CA")
 	echo := flag.String("echo", "", "`host:port` for the application behind Apache")
+	t := table{versions: map[string]string{}}
+	flag.StringVar(&t.root, "root", ".", "`directory` of the repository")
+	flag.BoolVar(&t.write, "write", false, "write the table of faults and clients anew, in place of comparing it")
+	flag.BoolVar(&t.explain, "explain", false, "print for each fault what each client did")
+	flag.Func("version", "`client=version`, as in the table; repeatable", func(text string) error {
+		client, version, ok := strings.Cut(text, "=")
+		t.versions[client] = version
+		if !ok || version == "" {
+			return errors.New("client=version is needed")
+		}
+		return nil
+	})
+	var p proxy
+	flag.StringVar(&p.program, "oauth2-proxy", "", "`program`; without it that client is left out")
+	flag.StringVar(&p.secret, "oauth2-proxy-secret", "", "its client_secret, of 32 characters")
+	ports := flag.String("oauth2-proxy-ports", "", "`ports` for it, with a comma between them; the client at each is oauth2-proxy-<port>")
 	given := map[string]*string{}
 	for _, s := range sites {
 		if given[s.server] == nil {
@@ -39,7 +57,8 @@ func main() {
 		}
 	}
 	flag.Parse()
-	passed, failed, err := run(*mock, *ca, *echo, given)
+	p.ca, p.issuer, p.ports = *ca, *mock+"/auth/realms/esante-wallet", strings.Split(*ports, ",")
+	passed, failed, err := run(*mock, *ca, *echo, given, &p, &t)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "drive:", err)
 		os.Exit(1)
@@ -50,7 +69,7 @@ func main() {
 	}
 }
 
-func run(mock, ca, echo string, given map[string]*string) (passed, failed int, err error) {
+func run(mock, ca, echo string, given map[string]*string, p *proxy, t *table) (passed, failed int, err error) {
 	pem, err := os.ReadFile(ca)
 	if err != nil {
 		return 0, 0, err
@@ -61,46 +80,116 @@ func run(mock, ca, echo string, given map[string]*string) (passed, failed int, e
 	}
 	// A connection for each request: after an error page of its own
 	// mod_auth_openidc lets Apache send the answer of the application as well.
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}
+	d := &driver{mock: mock, transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}, heard: make(chan int, 8)}
 	l, err := net.Listen("tcp", echo)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer l.Close()
-	go http.Serve(l, http.HandlerFunc(headers))
+	behind := http.NewServeMux()
+	behind.HandleFunc("/", headers)
+	behind.Handle("POST /backchannel", relay(*given["apache-secret"]+"/secure/psc/redirect?logout=backchannel", d.heard, d.transport))
+	go http.Serve(l, behind)
 
+	all := map[string]*tried{}
+	var here []*site
 	for _, s := range sites {
-		base := *given[s.server]
-		if base == "" {
+		if *given[s.server] == "" {
 			continue
 		}
-		for _, t := range s.trials() {
-			b := &browser{mock: mock, transport: transport}
-			if b.jar, err = cookiejar.New(nil); err != nil {
-				return passed, failed, err
-			}
-			if err := t.try(b, base+s.path); err != nil {
-				failed++
-				fmt.Printf("FAIL  %s: %s: %v\n", s.name, t.name, err)
-				continue
-			}
-			passed++
-			fmt.Printf("ok    %s: %s\n", s.name, t.name)
+		here = append(here, s)
+		if s.column != "" && all[s.column] == nil {
+			all[s.column] = new(tried)
 		}
 	}
-	return passed, failed, nil
+	// A sign-in that has the mock lie about its keys has it lie to whoever reads
+	// them next. So the others wait.
+	for _, s := range here {
+		if !s.lies && s.column != "" {
+			s.tryAll(d, *given[s.server]+s.path, all[s.column], func(f mockpsc.Fault) bool { return f.Where == "keys" })
+		}
+	}
+	var mu sync.Mutex
+	var work sync.WaitGroup
+	fail := func(problem error) {
+		mu.Lock()
+		defer mu.Unlock()
+		err = errors.Join(err, problem)
+	}
+	if t.write {
+		work.Go(func() {
+			libraries := tryLibraries()
+			versions, problem := clients.LibraryVersions()
+			fail(problem)
+			mu.Lock()
+			defer mu.Unlock()
+			maps.Copy(all, libraries)
+			maps.Copy(t.versions, versions)
+		})
+	}
+	if p.program != "" {
+		found := new(tried)
+		all["oauth2-proxy"] = found
+		work.Go(func() { fail(tryProxy(d, p, found)) })
+	}
+	for _, s := range here {
+		base := *given[s.server] + s.path
+		var found *tried
+		if s.column != "" {
+			found = all[s.column]
+		}
+		work.Go(func() {
+			var out bytes.Buffer
+			ok, bad := 0, 0
+			for _, t := range s.trials() {
+				if err := t.try(d.browser(mockpsc.Fault{}), base); err != nil {
+					bad++
+					fmt.Fprintf(&out, "FAIL  %s: %s: %v\n", s.name, t.name, err)
+					continue
+				}
+				ok++
+				fmt.Fprintf(&out, "ok    %s: %s\n", s.name, t.name)
+			}
+			if found != nil {
+				s.tryAll(d, base, found, func(f mockpsc.Fault) bool {
+					return (s.lies || f.Where != "keys") && (s.slow == nil || *s.slow == clients.Slow(f))
+				})
+				fail(s.stillThere(d, base))
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			passed, failed = passed+ok, failed+bad
+			os.Stdout.Write(out.Bytes())
+		})
+	}
+	work.Wait()
+	if err != nil {
+		return passed, failed, err
+	}
+	if t.explain {
+		for _, f := range mockpsc.Faults() {
+			for _, client := range slices.Sorted(maps.Keys(all)) {
+				if r, ok := all[client].results[f.Name]; ok {
+					fmt.Printf("%s %s %c %q\n", f.Name, client, r, all[client].reasons[f.Name])
+				}
+			}
+		}
+	}
+	ok, bad, err := t.settle(all)
+	return passed + ok, failed + bad, err
 }
 
 // headers is the application behind Apache: it shows what it is told.
 func headers(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
-	told := map[string]json.RawMessage{}
+	token, _ := base64.RawURLEncoding.DecodeString(r.Header.Get("OIDC_id_token"))
+	told := map[string]any{"hint": string(token)}
 	for name, header := range map[string]string{"idToken": "OIDC_id_token_payload", "userinfo": "OIDC_userinfo_json"} {
 		document, err := base64.RawURLEncoding.DecodeString(r.Header.Get(header))
 		if err != nil || len(document) == 0 {
 			document = []byte("null")
 		}
-		told[name] = document
+		told[name] = json.RawMessage(document)
 	}
 	json.NewEncoder(w).Encode(told)
 }
@@ -110,11 +199,13 @@ type browser struct {
 	mock      string
 	transport http.RoundTripper
 	jar       http.CookieJar
+	patience  time.Duration
 }
 
 type page struct {
 	url    *url.URL
 	status int
+	to     string // where it leads, if that was not followed
 	text   []byte
 }
 
@@ -142,14 +233,14 @@ func (b *browser) ask(address string, form url.Values, redirected func(*http.Req
 	if form != nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	c := &http.Client{Transport: b.transport, Jar: b.jar, Timeout: 20 * time.Second, CheckRedirect: redirected}
+	c := &http.Client{Transport: b.transport, Jar: b.jar, Timeout: b.patience, CheckRedirect: redirected}
 	resp, err := c.Do(r)
 	if err != nil {
 		return page{}, err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	return page{resp.Request.URL, resp.StatusCode, text}, err
+	return page{resp.Request.URL, resp.StatusCode, resp.Header.Get("Location"), text}, err
 }
 
 var attemptField = regexp.MustCompile(`name="attempt" value="([^"]+)"`)
@@ -248,36 +339,6 @@ func (s *site) trials() []trial {
 		list = append(list, trial{"refresh", s.renew})
 	}
 	list = append(list, trial{"sign-out", s.signOut})
-	if !s.faults {
-		return list
-	}
-	for _, f := range mockpsc.Faults() {
-		want := "refuses"
-		if slices.Contains(s.passes, f.Name) {
-			want = "does not see"
-		} else if slices.Contains(s.drops, f.Name) {
-			want = "uses no userinfo after"
-		}
-		list = append(list, trial{want + " " + f.Name, func(b *browser, base string) error {
-			if _, err := b.signIn(base+s.start, "dr-dupont", "ecps", f.Name); err != nil {
-				return err
-			}
-			who, err := s.whois(b, base)
-			if err != nil {
-				return err
-			}
-			got := "refuses"
-			if who != nil && who.Userinfo != nil {
-				got = "does not see"
-			} else if who != nil {
-				got = "uses no userinfo after"
-			}
-			if got != want {
-				return fmt.Errorf("it %s it: %s", got, f.Summary)
-			}
-			return nil
-		}})
-	}
 	return list
 }
 

@@ -24,9 +24,13 @@ type site struct {
 
 	accepts []string // values of acr; nil: whatever comes, and none
 	refusal string   // what the page says to whoever comes with another
-	faults  bool     // whether to try those: once for each library is enough
-	passes  []string // faults that the client does not see
-	drops   []string // faults after which it signs in by the ID token alone
+
+	column   string // in the table of faults; "": once for each library is enough
+	lies     bool   // it can be sent to an issuer of its own, with its faults in the address; else they are chosen at the sign-in page
+	atOnce   int    // sign-ins that it bears
+	slow     *bool  // of the faults, those that take their time or the others; nil: both
+	apart    bool   // it tells userinfo from the ID token
+	accident bool   // its status 500 is no refusal
 }
 
 // A visit is a person with a means.
@@ -58,49 +62,56 @@ var sites = []*site{
 	openIDClient("5", "client_secret_basic"),
 	openIDClient("5", "client_secret_post"),
 	openIDClient("5", "tls_client_auth"),
+	openIDClient("web", "client_secret_basic"),
+	openIDClient("web", "client_secret_post"),
 
 	apache("secret", "secret and certificate"),
 	apache("tls", "tls_client_auth"),
 
-	lemonLDAP("client_secret_post", "eidas1"),
-	lemonLDAP("client_secret_basic", "eidas1", "eidas2"),
+	lemonLDAP("client_secret_post", true, "eidas1"),
+	lemonLDAP("client_secret_basic", false, "eidas1", "eidas2"),
 }
 
-// openIDClient is npm's. Without more ado version 6 checks no signature, for the
-// ID token comes straight from PSC over TLS; with client_secret_post it is told
-// to check them. It never looks at at_hash here.
+// openIDClient is npm's, and oauth4webapi below it. Without more ado version 6
+// checks no signature, for the ID token comes straight from PSC over TLS; with
+// client_secret_post it is told to check them.
 func openIDClient(version, way string) *site {
-	s := &site{
-		name: "openid-client " + version + ", " + way, server: "openid-client", path: "/" + version + "/" + way,
-		pkce: true, start: "/login", show: "/me", refresh: "/refresh", logout: func(string) string { return "/logout" }, bye: "/bye",
-		read:   readJSON,
-		faults: way != "tls_client_auth",
-		passes: []string{"weak-acr"},
+	name, column := "openid-client "+version, "openid-client-"+version
+	switch {
+	case version == "web":
+		name, column = "oauth4webapi", "oauth4webapi"
+	case version == "6" && way == "client_secret_post":
+		name, column = name+" with signatures checked", column+"-signatures"
 	}
-	if version == "6" {
-		s.passes = append(s.passes, "wrong-at-hash")
-		if way == "client_secret_post" {
-			s.name += " and signatures checked"
-		} else {
-			s.passes = append(s.passes, "bad-signature", "unknown-key", "hs256-public-key")
-		}
+	s := &site{
+		name: name + ", " + way, server: "openid-client", path: "/" + version + "/" + way,
+		pkce: true, start: "/login", show: "/me", refresh: "/refresh", logout: func(string) string { return "/logout" }, bye: "/bye",
+		read: readJSON,
+		lies: true, atOnce: 4, apart: true, accident: true,
+	}
+	if way == "client_secret_basic" || version == "6" && way == "client_secret_post" {
+		s.column = column
 	}
 	return s
 }
 
 func apache(server, way string) *site {
-	return &site{
+	s := &site{
 		name: "mod_auth_openidc, " + way, server: "apache-" + server,
 		pkce: true, start: "/secure/psc", show: "/secure/psc", bye: "/bye",
 		logout: func(base string) string { return "/secure/psc/redirect?logout=" + url.QueryEscape(base+"/bye") },
 		read:   readJSON,
-		faults: server == "secret",
-		passes: []string{"weak-acr"},
-		drops:  []string{"other-sub", "duplicate-sub"},
+		atOnce: 1, apart: true,
 	}
+	if server == "secret" {
+		s.column = "mod_auth_openidc"
+	}
+	return s
 }
 
-func lemonLDAP(way string, accepts ...string) *site {
+// lemonLDAP is one of two portals, each of which can do one thing at a time: the
+// faults that take their time are one's.
+func lemonLDAP(way string, slow bool, accepts ...string) *site {
 	return &site{
 		name: "LemonLDAP::NG, " + way + ", acr " + strings.Join(accepts, " or "), server: "lemonldap-" + way,
 		start: "/", show: "/session/my/global", bye: "/?logout=1",
@@ -108,8 +119,7 @@ func lemonLDAP(way string, accepts ...string) *site {
 		read:    readLemonLDAP,
 		accepts: accepts,
 		refusal: `trmsg="106"`, // PE_OIDC_AUTH_ERROR
-		faults:  true,
-		passes:  []string{"wrong-iss-parameter"},
+		column:  "lemonldap", atOnce: 1, slow: &slow,
 	}
 }
 
