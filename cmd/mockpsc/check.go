@@ -66,10 +66,11 @@ begins to sign in. Status: 0 nothing above advice, 1 something minor, 2 serious,
 		return fmt.Errorf("mockpsc: -lang %q: fr or en", *lang)
 	}
 	if *only != "" {
-		var err error
-		if opt.Only, err = regexp.Compile(*only); err != nil {
+		form, err := regexp.Compile(*only)
+		if err != nil {
 			return fmt.Errorf("mockpsc: -only: %w", err)
 		}
+		opt.Only = form.MatchString
 	}
 	if *ca != "" {
 		text, err := os.ReadFile(*ca)

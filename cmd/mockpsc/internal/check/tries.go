@@ -20,7 +20,7 @@ import (
 )
 
 // request judges the authorization requests of the honest sign-ins.
-func (c *checker) request() {
+func (c *checker) request(ctx context.Context) {
 	const group = "request"
 	first, second := c.requests[0].Query(), c.requests[1].Query()
 	how := cleaned(c.app)
@@ -46,10 +46,17 @@ func (c *checker) request() {
 		c.tried(group, "pkce-plain", method != "S256", fmt.Sprintf("code_challenge_method %q", method), fmt.Sprintf("code_challenge_method %q", method), how)
 		c.tried(group, "pkce-reused", challenge == second.Get("code_challenge"), "deux fois le même", "twice the same", how)
 	}
-	// A person may come from the page that wants a sign-in as well.
+	// A person may come from the page that wants a sign-in as well, or from another.
 	uris := []string{first.Get("redirect_uri"), second.Get("redirect_uri")}
-	for _, at := range []*url.URL{c.app, c.signedIn} {
-		if auth, _ := c.browser().begin(context.Background(), at); auth != nil {
+	login, params := c.loginParams(ctx)
+	elsewhere := *login
+	q := elsewhere.Query()
+	for _, name := range params {
+		q.Set(name, c.signedIn.Path+"?mockpsc=1")
+	}
+	elsewhere.RawQuery = q.Encode()
+	for _, at := range []*url.URL{c.app, c.signedIn, &elsewhere} {
+		if auth, _ := c.browser().begin(ctx, at); auth != nil {
 			uris = append(uris, auth.Query().Get("redirect_uri"))
 		}
 	}
@@ -145,17 +152,37 @@ func (c *checker) binding(ctx context.Context) {
 	if callback, _, err = own.atMock(ctx, auth, c.opt.Persona); err != nil || callback == nil {
 		return
 	}
-	thief := own.twin() // before the callback: with the cookies of the pending sign-in
+	// Whoever copies the cookies of the pending sign-in is the same browser to the
+	// application: a double click may lead to the one session, while it lasts.
+	twin, late := own.twin(), own.twin()
 	own.finish(ctx, callback)
-	if !c.like.isIn(own.look(ctx)) {
-		return
-	}
-	if c.like.isIn(thief.look(ctx)) { // one session for both: the cookie was there before
+	page := own.look(ctx)
+	if !c.like.isIn(page) || c.like.isIn(twin.look(ctx)) { // the session is in a cookie that was there before
 		c.tried(group, "callback-replay", false, "", "", "")
 		return
 	}
-	thief.finish(ctx, callback)
-	c.tried(group, "callback-replay", c.like.isIn(thief.look(ctx)), "la seconde ouverture est entrée aussi", "the second opening got in too", how)
+	twin.finish(ctx, callback)
+	second := c.like.isIn(twin.look(ctx)) && !c.shares(own, twin)
+	if at, form := c.logoutDoor(page.page); at != nil && !second {
+		never := func(*url.URL) bool { return false }
+		own.follow(ctx, own.step(ctx, http.MethodPost, at, form, "Sec-Fetch-Site", "same-origin"), never)
+		if c.like.isIn(own.look(ctx)) {
+			own.get(ctx, at, never, "Sec-Fetch-Site", "same-origin")
+		}
+		late.finish(ctx, callback)
+		second = c.like.isIn(late.look(ctx))
+	}
+	c.tried(group, "callback-replay", second, "la seconde ouverture est entrée aussi", "the second opening got in too", how)
+}
+
+// shares reports whether two browsers hold one cookie alike.
+func (c *checker) shares(a, b *browser) bool {
+	for _, ck := range a.jar.Cookies(c.signedIn) {
+		if value, ok := b.jar.value(c.signedIn, ck.Name); ok && value == ck.Value {
+			return true
+		}
+	}
+	return false
 }
 
 // cookies finds the cookies that are the session, by leaving out each, and looks
@@ -242,9 +269,6 @@ var commonParams = []string{"return_to", "returnTo", "return_url", "returnUrl", 
 func (c *checker) returnPath(ctx context.Context) {
 	const group = "return"
 	login, params := c.loginParams(ctx)
-	if c.opt.ReturnParam != "" {
-		params = []string{c.opt.ReturnParam}
-	}
 	own := map[string]bool{c.signedIn.Host: true, c.app.Host: true}
 	for _, value := range evil {
 		value = strings.ReplaceAll(value, "HOST", c.app.Host)
@@ -279,7 +303,7 @@ func (c *checker) loginParams(ctx context.Context) (*url.URL, []string) {
 	for _, u := range b.visited {
 		var names []string
 		for name, values := range u.Query() {
-			if !c.ofMock(u) && strings.Contains(values[0], c.signedIn.Path) {
+			if name == c.opt.ReturnParam || c.opt.ReturnParam == "" && !c.ofMock(u) && strings.Contains(values[0], c.signedIn.Path) {
 				names = append(names, name)
 			}
 		}
@@ -287,6 +311,9 @@ func (c *checker) loginParams(ctx context.Context) (*url.URL, []string) {
 			slices.Sort(names)
 			return u, names
 		}
+	}
+	if c.opt.ReturnParam != "" {
+		return c.begin, []string{c.opt.ReturnParam}
 	}
 	return c.begin, commonParams
 }
@@ -296,7 +323,7 @@ var (
 	logoutLink = regexp.MustCompile(`(?i)<a\b[^>]*\bhref=["']([^"']*(?:log-?out|log-?off|sign-?out|d[eé]connexion|deconnecter)[^"']*)["']`)
 	anyForm    = regexp.MustCompile(`(?is)<form\b([^>]*)>(.*?)</form>`)
 	action     = regexp.MustCompile(`(?i)\baction=["']([^"']*)["']`)
-	hidden     = regexp.MustCompile(`(?i)<input\b[^>]*>`)
+	hidden     = regexp.MustCompile(`(?i)<(?:input|button)\b[^>]*>`)
 	inputName  = regexp.MustCompile(`(?i)\bname=["']([^"']*)["']`)
 	inputValue = regexp.MustCompile(`(?i)\bvalue=["']([^"']*)["']`)
 	anyLink    = regexp.MustCompile(`(?i)<a\b[^>]*\bhref=["']([^"']*)["']`)
