@@ -111,6 +111,9 @@ func (a *app) login(w http.ResponseWriter, r *http.Request) {
 	if a.weak == "short state" {
 		state = state[:8]
 	}
+	if given := r.URL.Query().Get("state"); a.weak == "state of the link" && given != "" {
+		state = given
+	}
 	a.mu.Lock()
 	a.pending[state] = p
 	a.mu.Unlock()

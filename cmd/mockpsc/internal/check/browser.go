@@ -21,6 +21,7 @@ type browser struct {
 	jar     *jar
 	visited []*url.URL     // in order
 	set     []*http.Cookie // by the application
+	client  *http.Client
 }
 
 // A page is where a step ends.
@@ -63,7 +64,7 @@ func (c *checker) browser() *browser {
 	if err != nil {
 		panic("check: " + err.Error()) // it does not fail without options
 	}
-	return &browser{c: c, jar: &jar{j}}
+	return &browser{c: c, jar: &jar{j}, client: c.http}
 }
 
 // twin is another browser with the cookies that this one sends to the
@@ -109,7 +110,7 @@ func (b *browser) step(ctx context.Context, method string, u *url.URL, form url.
 		req.AddCookie(c)
 	}
 	b.visited = append(b.visited, u)
-	resp, err := b.c.http.Do(req)
+	resp, err := b.client.Do(req)
 	if err != nil {
 		return &page{url: u, err: err}
 	}
@@ -224,8 +225,11 @@ func (b *browser) atMock(ctx context.Context, auth *url.URL, persona string, fau
 
 var attemptField = regexp.MustCompile(`name="attempt" value="([^"]+)"`)
 
-// finish takes the browser back to the application.
+// finish takes the browser back to the application, by a new connection: on an
+// old one that breaks Go would ask a second time, and hide it.
 func (b *browser) finish(ctx context.Context, callback *url.URL) *page {
+	b.client = b.c.once
+	defer func() { b.client = b.c.http }()
 	return b.get(ctx, callback, b.c.isRequest, "Sec-Fetch-Site", "cross-site")
 }
 

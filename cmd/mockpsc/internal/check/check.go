@@ -59,6 +59,7 @@ const (
 type checker struct {
 	opt      Options
 	http     *http.Client
+	once     *http.Client // that keeps no connection
 	app      *url.URL
 	signedIn *url.URL
 	begin    *url.URL // which of the two leads to the mock
@@ -138,7 +139,11 @@ func newChecker(opt Options) (*checker, error) {
 	if opt.Roots != nil {
 		transport.TLSClientConfig = &tls.Config{RootCAs: opt.Roots}
 	}
-	c.http = &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.http = &http.Client{Transport: transport, CheckRedirect: stay}
+	transport = transport.Clone()
+	transport.DisableKeepAlives = true
+	c.once = &http.Client{Transport: transport, CheckRedirect: stay}
 	return c, nil
 }
 

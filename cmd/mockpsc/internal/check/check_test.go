@@ -84,6 +84,7 @@ func TestEachWeaknessIsFound(t *testing.T) {
 		{"state not compared", "state-not-checked", 3, light},
 		{"state of anybody", "state-not-bound", 3, light},
 		{"short state", "state-weak", 2, few},
+		{"state of the link", "state-chosen", 2, few},
 		{"no nonce", "nonce-missing", 3, light},
 		{"nonce unread", "nonce-not-checked", 3, light},
 		{"no PKCE", "pkce-missing", 2, light},

@@ -54,6 +54,9 @@ var rules = []rule{
 	{"state-reused", critical, "RFC 6749 10.12",
 		words{"Deux connexions ont le même state.", "Two sign-ins have the same state."},
 		words{"Un state neuf par connexion.", "A fresh state for each sign-in."}},
+	{"state-chosen", serious, "RFC 6749 10.12",
+		words{"Le lien de connexion choisit lui-même le state.", "The link to sign in chooses the state itself."},
+		words{"Tirer le state au serveur, quoi que dise l'adresse.", "Draw the state at the server, whatever the address says."}},
 	{"state-not-checked", critical, "RFC 6749 10.12; OpenID Connect Core 3.1.2.7",
 		words{"L'application prend un retour dont le state n'est pas celui qu'elle a envoyé.", "The application takes a callback whose state is not the one that it sent."},
 		words{"Comparer le state au retour, entier et casse comprise, avant toute autre chose.", "Compare the state at the callback, all of it and with its case, before anything else."}},
@@ -292,6 +295,8 @@ func kinOf(name, where string) kin {
 		return kin{rule: "answer-form"}
 	}
 	switch { // of the ID token
+	case has("payload"): // it is signed well
+		return kin{rule: "token-form"}
 	case has("typ-of"):
 		return kin{"token-confusion", unsigned}
 	case has("alg-none"):

@@ -39,6 +39,13 @@ func (c *checker) request(ctx context.Context) {
 		bits := entropy(a)
 		c.tried(group, name+"-weak", a != b && bits < 128, fmt.Sprintf("%d caractères, %.0f bits au plus", len(a), bits), fmt.Sprintf("%d characters, %.0f bits at most", len(a), bits), how)
 	}
+	chosen := *c.begin
+	link := chosen.Query()
+	link.Set("state", "chosen-by-the-link-of-a-stranger")
+	chosen.RawQuery = link.Encode()
+	if auth, _ := c.browser().begin(ctx, &chosen); auth != nil {
+		c.tried(group, "state-chosen", auth.Query().Get("state") == link.Get("state"), "?state=… est repris", "?state=… is taken over", c.begin.Path+"?state=…")
+	}
 	challenge := first.Get("code_challenge")
 	c.tried(group, "pkce-missing", challenge == "", "pas de code_challenge dans l'adresse", "no code_challenge in the address", how)
 	if challenge != "" {
