@@ -159,8 +159,10 @@ func resolve(base *url.URL, text string) *url.URL {
 		path, rest = text[:i], text[i:]
 	}
 	path = strings.ReplaceAll(path, `\`, "/")
-	if m := webScheme.FindStringSubmatch(path); m != nil && (strings.HasPrefix(m[2], "/") || !strings.EqualFold(m[1], base.Scheme)) {
-		path = m[1] + "://" + strings.TrimLeft(m[2], "/")
+	if m := webScheme.FindStringSubmatch(path); m != nil {
+		if path = m[2]; strings.HasPrefix(path, "/") || !strings.EqualFold(m[1], base.Scheme) {
+			path = m[1] + "://" + strings.TrimLeft(path, "/")
+		}
 	} else if strings.HasPrefix(path, "//") {
 		path = base.Scheme + "://" + strings.TrimLeft(path, "/")
 	}

@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -70,6 +71,9 @@ type checker struct {
 	api      bool
 	client   string // id
 
+	running sync.RWMutex // held alone by who has the application started again
+	dead    bool         // it did not come back; guarded by running
+
 	mu       sync.Mutex
 	cases    []Case
 	requests []*url.URL // honest authorization requests
@@ -101,7 +105,9 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 	c.returnPath(ctx)
 	c.logout(ctx)
 	c.faults(ctx)
-	c.drills(ctx)
+	if !c.dead {
+		c.drills(ctx)
+	}
 	c.secrets()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -256,6 +262,8 @@ func whyNoWay(c *checker, p *page) error {
 		return fmt.Errorf("check: the application does not answer: %w", p.err)
 	case p.to != nil:
 		return fmt.Errorf("check: the application leads to %s, which is not the mock at %s; configure it with this mock", cleaned(p.to), c.base)
+	case p.fromMock():
+		return fmt.Errorf("check: the application leads to another mock, %s, than %s; configure it with this mock", cleaned(p.url), c.base)
 	}
 	return fmt.Errorf("check: neither %s nor %s leads to the mock, but to %s with status %d; give the address where a person begins to sign in", c.app, c.signedIn, cleaned(p.url), p.status)
 }
@@ -349,27 +357,97 @@ func (c *checker) faults(ctx context.Context) {
 	}
 	close(next)
 	wg.Wait()
+	if c.dead {
+		for _, f := range slices.Concat(keys, metadata) {
+			c.skip(f.Where, "fault:"+f.Name, "l'application s'est arrêtée", "the application has stopped")
+		}
+		return
+	}
 	c.recovers(ctx)
 	c.keys(ctx, keys)
 	c.metadata(ctx, metadata)
 }
 
-// fault tries one in a new browser, and then an honest sign-in in the same.
+// fault tries one. If the application is gone afterwards, it tries that one once
+// more and alone, to know whether it was the cause.
 func (c *checker) fault(ctx context.Context, f mockpsc.Fault) {
-	b := c.browser()
-	way, err := b.signIn(ctx, c.begin, c.opt.Persona, f.Name)
-	if k, ok := c.judge(ctx, b, f, way, err); ok {
+	c.running.RLock()
+	if c.dead {
+		c.running.RUnlock()
+		c.skip(f.Where, "fault:"+f.Name, "l'application s'est arrêtée", "the application has stopped")
+		return
+	}
+	k, ok := c.faultOnce(ctx, f)
+	gone := ok && k.Status != passed && !c.listens()
+	c.running.RUnlock()
+	if gone {
+		c.running.Lock()
+		defer c.running.Unlock()
+		if c.revive(ctx) {
+			if k, ok = c.faultOnce(ctx, f); ok && c.listens() {
+				c.add(k)
+				return
+			}
+			c.revive(ctx)
+		}
+		k.Status, k.Rule, k.Severity, k.How = failed, "crashes", serious, f.Name
+		k.Seen = words{"l'application s'est arrêtée", "the application has stopped"}
+	}
+	if ok {
 		c.add(k)
 	}
-	if f.Where == "keys" || f.Where == "metadata" {
-		return // what it has read, it may keep for a minute
-	}
+}
+
+// faultOnce tries a fault in a new browser, and then an honest sign-in in the same.
+func (c *checker) faultOnce(ctx context.Context, f mockpsc.Fault) (Case, bool) {
+	b := c.browser()
+	way, err := b.signIn(ctx, c.begin, c.opt.Persona, f.Name)
+	k, ok := c.judge(ctx, b, f, way, err)
 	_, err = b.signIn(ctx, c.begin, c.opt.Persona)
 	if err != nil || !c.like.isIn(b.look(ctx)) {
 		c.mu.Lock()
 		c.unwell = append(c.unwell, f.Name)
 		c.mu.Unlock()
 	}
+	return k, ok
+}
+
+// listens reports whether anything is at the application's address.
+func (c *checker) listens() bool {
+	port := c.app.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[c.app.Scheme]
+	}
+	conn, err := net.DialTimeout("tcp", net.JoinHostPort(c.app.Hostname(), port), 2*time.Second)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+// revive waits for the application to come back, started by -restart or by
+// whoever watches over it. Called with c.running held.
+func (c *checker) revive(ctx context.Context) bool {
+	if c.listens() { // another has waited already
+		return true
+	}
+	if c.opt.Restart != "" {
+		c.dead = c.restart(ctx) != nil
+		return !c.dead
+	}
+	for range 50 {
+		if c.listens() {
+			return true
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	c.dead = true
+	return false
 }
 
 const markup = `<script>document.title="mockpsc"</script>`

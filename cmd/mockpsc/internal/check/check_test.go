@@ -3,6 +3,12 @@ package check_test
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -52,6 +58,15 @@ func light(fault string) bool {
 	return true
 }
 
+// of are the light faults of some places, for weaknesses that cannot matter elsewhere.
+func of(places ...string) func(string) bool {
+	where := map[string]string{}
+	for _, f := range mockpsc.Faults() {
+		where[f.Name] = f.Where
+	}
+	return func(fault string) bool { return light(fault) && slices.Contains(places, where[fault]) }
+}
+
 func few(fault string) bool { return fault == "expired" || fault == "wrong-state" }
 
 func TestAStrongApplicationIsClean(t *testing.T) {
@@ -74,6 +89,7 @@ func TestAStrongApplicationIsClean(t *testing.T) {
 }
 
 func TestEachWeaknessIsFound(t *testing.T) {
+	callback, idToken, userinfo := of("callback"), of("id_token", "keys"), of("token", "userinfo")
 	for _, tt := range []struct {
 		weak   string
 		want   string // the ids of all findings
@@ -81,22 +97,22 @@ func TestEachWeaknessIsFound(t *testing.T) {
 		only   func(string) bool
 	}{
 		{"no state", "state-missing", 3, light},
-		{"state not compared", "state-not-checked", 3, light},
-		{"state of anybody", "state-not-bound", 3, light},
+		{"state not compared", "state-not-checked", 3, callback},
+		{"state of anybody", "state-not-bound", 3, callback},
 		{"short state", "state-weak", 2, few},
 		{"state of the link", "state-chosen", 2, few},
 		{"no nonce", "nonce-missing", 3, light},
-		{"nonce unread", "nonce-not-checked", 3, light},
-		{"no PKCE", "pkce-missing", 2, light},
+		{"nonce unread", "nonce-not-checked", 3, idToken},
+		{"no PKCE", "pkce-missing", 2, callback},
 		{"plain PKCE", "pkce-plain", 2, few},
 		{"no acr_values", "acr-values-missing", 2, few},
 		{"another scope", "scope", 2, few},
 		{"return path in redirect_uri", "redirect-uri-varies", 2, few},
 		{"secret in the address", "secret-in-url", 3, few},
 
-		{"ignores errors", "callback-form", 1, light},
-		{"shows markup", "script-in-error", 2, light},
-		{"iss of the callback unread", "issuer-parameter", 2, light},
+		{"ignores errors", "callback-form", 1, callback},
+		{"shows markup", "script-in-error", 2, callback},
+		{"iss of the callback unread", "issuer-parameter", 2, callback},
 		{"remembers the answer", "callback-replay", 2, few},
 		{"takes doubles", "duplicates", 2, light},
 		{"folds case", "case-folded", 3, light},
@@ -104,22 +120,22 @@ func TestEachWeaknessIsFound(t *testing.T) {
 		{"needs no ID token", "id-token-not-required", 3, light},
 		{"follows redirects", "redirect-followed", 2, light},
 		{"no signature", "signature-not-checked", 3, light},
-		{"alg none", "alg-none", 3, light},
-		{"alg HS256", "alg-confusion", 2, light},
-		{"any key", "keys-not-checked", 3, light},
-		{"any typ", "token-confusion", 1, light},
-		{"iss unread", "issuer-not-checked", 3, light},
-		{"aud unread", "audience-not-checked", 3, light},
-		{"azp unread", "azp-not-checked", 2, light},
-		{"exp unread", "expiry-not-checked", 2, light},
-		{"iat unread", "times-not-checked", 2, light},
+		{"alg none", "alg-none", 3, idToken},
+		{"alg HS256", "alg-confusion", 2, idToken},
+		{"any key", "keys-not-checked", 3, idToken},
+		{"any typ", "token-confusion", 1, idToken},
+		{"iss unread", "issuer-not-checked", 3, idToken},
+		{"aud unread", "audience-not-checked", 3, idToken},
+		{"azp unread", "azp-not-checked", 2, idToken},
+		{"exp unread", "expiry-not-checked", 2, idToken},
+		{"iat unread", "times-not-checked", 2, idToken},
 		{"sub not required", "subject-not-checked", 3, light},
-		{"acr unread", "acr-not-checked", 2, light},
-		{"at_hash unread", "at-hash-not-checked", 2, light},
-		{"sub of userinfo not compared", "userinfo-sub-not-checked", 3, light},
-		{"identifier not compared", "identifier-not-checked", 3, light},
+		{"acr unread", "acr-not-checked", 2, idToken},
+		{"at_hash unread", "at-hash-not-checked", 2, idToken},
+		{"sub of userinfo not compared", "userinfo-sub-not-checked", 3, userinfo},
+		{"identifier not compared", "identifier-not-checked", 3, userinfo},
 		{"reads no userinfo", "userinfo-unused", 0, light},
-		{"reads the first object", "answer-form", 1, light},
+		{"reads the first object", "answer-form", 1, userinfo},
 
 		{"returns anywhere", "open-return-path", 2, few},
 		{"returns behind two slashes", "open-return-path", 2, few},
@@ -139,6 +155,7 @@ func TestEachWeaknessIsFound(t *testing.T) {
 		{"breaks down", "breaks-down", 1, few},
 		{"panics", "breaks-down", 1, few},
 		{"begins again", "begins-again", 0, few},
+		{"stops", "crashes", 2, func(fault string) bool { return fault == "expired" }},
 		{"falls ill", "does-not-recover", 2, func(fault string) bool { return fault == "expired" }},
 	} {
 		t.Run(tt.weak, func(t *testing.T) {
@@ -156,10 +173,129 @@ func TestEachWeaknessIsFound(t *testing.T) {
 
 func TestWhoWaitsForEverIsFound(t *testing.T) {
 	r := run(t, newApp(t, mild(t), "waits for ever"), check.Options{
-		Timeout: 3 * time.Second,
+		Timeout: 5 * time.Second,
 		Only:    func(fault string) bool { return fault == "token-hanging" || fault == "userinfo-dripping" },
 	})
 	if got := ids(r); got != "hangs" || r.Status != 1 {
 		t.Errorf("found %q, status %d", got, r.Status)
+	}
+}
+
+// What an application keeps of the keys is tried when it is started again.
+func TestRestart(t *testing.T) {
+	only := func(fault string) bool { return fault == "key-to-encrypt" || fault == "no-keys" }
+	for _, tt := range []struct{ weak, restart, want, status string }{
+		{"any key, kept", "no", "", "skipped"},
+		{"any key, kept", "yes", "keys-not-checked", "failed"},
+		{"", "yes", "", "passed"},
+	} {
+		a := newApp(t, mild(t), tt.weak)
+		opt := check.Options{Only: only}
+		if tt.restart == "yes" {
+			opt.Restart = "date +%s%N > " + a.started
+		}
+		r := run(t, a, opt)
+		i := slices.IndexFunc(r.Cases, func(k check.Case) bool { return k.ID == "fault:key-to-encrypt" })
+		if got := ids(r); got != tt.want || r.Cases[i].Status != tt.status {
+			t.Errorf("%q, restarted: %s: found %q, the fault %s; want %q, %s", tt.weak, tt.restart, got, r.Cases[i].Status, tt.want, tt.status)
+		}
+	}
+	opt := check.Options{Only: only, Restart: "echo no such service; exit 3"}
+	for _, k := range run(t, newApp(t, mild(t), ""), opt).Cases {
+		if k.Group == "keys" && (k.Status != "skipped" || !strings.Contains(k.Seen.EN, "no such service")) {
+			t.Errorf("%s: %s %s", k.ID, k.Status, k.Seen.EN)
+		}
+	}
+}
+
+// withAPI is a mock with as much of an API as the check needs.
+func withAPI(t *testing.T) *mockpsc.Server {
+	mock := &mockpsc.Server{Lenient: func(string) {}}
+	mux := http.NewServeMux()
+	mux.Handle("/", mock)
+	mux.HandleFunc("GET /_mock/api/faults", func(http.ResponseWriter, *http.Request) {})
+	mux.HandleFunc("POST /_mock/api/drill", func(w http.ResponseWriter, r *http.Request) {
+		var order struct{ Name string }
+		if err := errors.Join(json.NewDecoder(r.Body).Decode(&order), mock.Drill(order.Name)); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	})
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
+	mock.URL = srv.URL
+	return mock
+}
+
+func TestDrills(t *testing.T) {
+	for weak, want := range map[string]string{"": "", "lives on the provider's token": "provider-down"} {
+		r := run(t, newApp(t, withAPI(t), weak), check.Options{Only: few, Quick: true})
+		if got := ids(r); got != want {
+			t.Errorf("%q: found %q, want %q", weak, got, want)
+		}
+		tried := 0
+		for _, k := range r.Cases {
+			if k.Group == "drill" && k.Status != "skipped" {
+				tried++
+			}
+		}
+		if tried != 2 {
+			t.Errorf("%q: %d drills were tried, want 2", weak, tried)
+		}
+	}
+}
+
+// What cannot be checked is said, and is no clean bill.
+func TestCannotBeRun(t *testing.T) {
+	mock := mockpsc.NewServer(t)
+	strong, stateless := newApp(t, mock, ""), newApp(t, mock, "no state")
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "Bonjour") }))
+	t.Cleanup(page.Close)
+	for _, tt := range []struct {
+		name, mock, app, signedIn, want string
+	}{
+		{"no mock", page.URL, strong.URL + "/login", "/me", "there is no mockpsc"},
+		{"nobody there", "http://127.0.0.1:1", strong.URL + "/login", "/me", "the mock does not answer"},
+		{"no application", mock.URL, "http://127.0.0.1:1/login", "/me", "the application does not answer"},
+		{"no sign-in", mock.URL, page.URL, "/me", "give the address where a person begins to sign in"},
+		{"another mock", mockpsc.NewServer(t).URL, strong.URL + "/login", "/me", "configure it with this mock"},
+		{"a page for everybody", mock.URL, strong.URL + "/login", "/open", "the page is the same"},
+		{"a mock that is strict", mock.URL, stateless.URL + "/login", "/me", "state is required and missing (with mockpsc -lenient"},
+		{"no address", mock.URL, "localhost", "/me", "is no address"},
+		{"no path", mock.URL, strong.URL + "/login", "", "is no path"},
+	} {
+		r, err := check.Run(context.Background(), check.Options{Mock: tt.mock, App: tt.app, SignedIn: tt.signedIn})
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got %v, %v; want an error with %q", tt.name, r, err, tt.want)
+		}
+	}
+}
+
+func TestReports(t *testing.T) {
+	r := run(t, newApp(t, mild(t), "exp unread"), check.Options{Only: few})
+	var fr, en, junit, all strings.Builder
+	if err := errors.Join(r.Text(&fr, "fr"), r.Text(&en, "en"), r.JUnit(&junit, "fr"), r.JSON(&all)); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		in    string
+		wants []string
+	}{
+		{fr.String(), []string{"[SÉRIEUX] expiry-not-checked", "L'expiration de l'ID token n'est pas vérifiée.", "Défauts :  expired", "~expired", "Pas essayé", "1 mal", "Sérieux : une serrure"}},
+		{en.String(), []string{"[SERIOUS] expiry-not-checked", "OpenID Connect Core 3.1.3.7 (9)", "Not tried", "1 not", "Serious: one lock"}},
+		{junit.String(), []string{`failures="1"`, `<testcase classname="mockpsc.check.id_token" name="fault:expired">`, `type="serious expiry-not-checked"`, "<skipped "}},
+		{all.String(), []string{`"id": "expiry-not-checked"`, `"status": 2,`, `"fault:expired"`}},
+	} {
+		for _, want := range tt.wants {
+			if !strings.Contains(tt.in, want) {
+				t.Errorf("no %q in:\n%s", want, tt.in)
+			}
+		}
+	}
+	var suite struct {
+		Tests int        `xml:"tests,attr"`
+		Cases []struct{} `xml:"testcase"`
+	}
+	if err := xml.Unmarshal([]byte(junit.String()), &suite); err != nil || suite.Tests != len(r.Cases) || len(suite.Cases) != len(r.Cases) {
+		t.Errorf("JUnit: %v, %d and %d of %d cases", err, suite.Tests, len(suite.Cases), len(r.Cases))
 	}
 }

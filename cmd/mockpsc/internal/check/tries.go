@@ -37,7 +37,15 @@ func (c *checker) request(ctx context.Context) {
 		}
 		c.tried(group, name+"-reused", a == b, "deux fois le même", "twice the same", how)
 		bits := entropy(a)
-		c.tried(group, name+"-weak", a != b && bits < 128, fmt.Sprintf("%d caractères, %.0f bits au plus", len(a), bits), fmt.Sprintf("%d characters, %.0f bits at most", len(a), bits), how)
+		weak := Case{ID: "rule:" + name + "-weak", Group: group, Status: passed}
+		if a != b && bits < 128 {
+			weak = Case{ID: weak.ID, Group: group, Status: failed, Rule: name + "-weak", Severity: serious, How: how,
+				Seen: words{fmt.Sprintf("%d caractères, %.0f bits au plus", len(a), bits), fmt.Sprintf("%d characters, %.0f bits at most", len(a), bits)}}
+			if bits >= 64 { // nobody guesses that in ten minutes
+				weak.Severity = minor
+			}
+		}
+		c.add(weak)
 	}
 	chosen := *c.begin
 	link := chosen.Query()
@@ -79,33 +87,32 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// entropy is how many bits a text of its length and alphabet could hold.
+// entropy is how many bits a text of its length could hold, in the smallest of
+// the usual alphabets that has its characters.
 func entropy(text string) float64 {
-	alphabet := 0
-	for _, class := range []struct {
-		form *regexp.Regexp
-		size int
-	}{{digits, 10}, {hexLetters, 6}, {otherLetters, 20}, {capitals, 26}, {signs, 2}} {
-		if class.form.MatchString(text) {
-			alphabet += class.size
-		}
-	}
 	different := map[rune]bool{}
 	for _, r := range text {
 		different[r] = true
 	}
-	if len(different) < 5 {
-		alphabet = len(different)
+	if len(different) < 6 {
+		return float64(len(text)) * math.Log2(float64(max(len(different), 1)))
 	}
-	return float64(len(text)) * math.Log2(float64(max(alphabet, 1)))
+	bare := strings.ReplaceAll(text, "-", "") // as in a UUID
+	switch {
+	case digits.MatchString(bare):
+		return float64(len(bare)) * math.Log2(10)
+	case hexDigits.MatchString(bare):
+		return float64(len(bare)) * 4
+	case oneCase.MatchString(bare):
+		return float64(len(bare)) * math.Log2(36)
+	}
+	return float64(len(text)) * 6
 }
 
 var (
-	digits       = regexp.MustCompile(`[0-9]`)
-	hexLetters   = regexp.MustCompile(`[a-f]`)
-	otherLetters = regexp.MustCompile(`[g-z]`)
-	capitals     = regexp.MustCompile(`[A-Z]`)
-	signs        = regexp.MustCompile(`[^0-9A-Za-z]`)
+	digits    = regexp.MustCompile(`^[0-9]*$`)
+	hexDigits = regexp.MustCompile(`^(?:[0-9a-f]*|[0-9A-F]*)$`)
+	oneCase   = regexp.MustCompile(`^(?:[0-9a-z]*|[0-9A-Z]*)$`)
 )
 
 // secrets looks for what must not travel in an address.
