@@ -183,16 +183,17 @@ func (c *checker) honest(ctx context.Context) error {
 	if out.page.err != nil {
 		return fmt.Errorf("check: the application does not answer: %w", out.page.err)
 	}
-	var p *page
+	var ends []*page
 	for _, at := range []*url.URL{c.app, c.signedIn} {
-		var auth *url.URL
-		if auth, p = c.browser().begin(ctx, at); auth != nil {
+		auth, p := c.browser().begin(ctx, at)
+		if auth != nil {
 			c.begin, c.client = at, auth.Query().Get("client_id")
 			break
 		}
+		ends = append(ends, p)
 	}
 	if c.begin == nil {
-		return whyNoWay(c, p)
+		return c.whyNoWay(ends[0], ends[1])
 	}
 	enter := func(persona string) (sight, error) {
 		b := c.browser()
@@ -256,16 +257,20 @@ func (c *checker) honest(ctx context.Context) error {
 	return nil
 }
 
-func whyNoWay(c *checker, p *page) error {
-	switch {
-	case p.err != nil:
-		return fmt.Errorf("check: the application does not answer: %w", p.err)
-	case p.to != nil:
-		return fmt.Errorf("check: the application leads to %s, which is not the mock at %s; configure it with this mock", cleaned(p.to), c.base)
-	case p.fromMock():
-		return fmt.Errorf("check: the application leads to another mock, %s, than %s; configure it with this mock", cleaned(p.url), c.base)
+// whyNoWay says where the two addresses lead, if not to the mock.
+func (c *checker) whyNoWay(app, signedIn *page) error {
+	for _, p := range []*page{app, signedIn} {
+		switch {
+		case p.err != nil:
+			return fmt.Errorf("check: the application does not answer: %w", p.err)
+		case p.to != nil:
+			return fmt.Errorf("check: the application leads to %s, which is not the mock at %s; configure it with this mock", cleaned(p.to), c.base)
+		case p.fromMock():
+			return fmt.Errorf("check: the application leads to another mock, %s, than %s; configure it with this mock", cleaned(p.url), c.base)
+		}
 	}
-	return fmt.Errorf("check: neither %s nor %s leads to the mock, but to %s with status %d; give the address where a person begins to sign in", c.app, c.signedIn, cleaned(p.url), p.status)
+	return fmt.Errorf("check: neither %s (status %d) nor %s (status %d) leads to the mock; give the address where a person begins to sign in",
+		c.app, app.status, c.signedIn, signedIn.status)
 }
 
 // enters reports whether an honest sign-in of a new browser succeeds.

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -80,10 +81,11 @@ func (c *checker) report(took time.Duration) *Report {
 	}
 	for i := range rules {
 		f := Finding{ID: rules[i].id, Severity: advice, What: rules[i].what, Source: rules[i].source, Do: rules[i].do}
-		for _, k := range c.cases {
-			if k.Status != failed || k.Rule != f.ID {
-				continue
-			}
+		shown := slices.DeleteFunc(slices.Clone(c.cases), func(k Case) bool { return k.Status != failed || k.Rule != f.ID })
+		slices.SortStableFunc(shown, func(a, b Case) int { // what shows it best comes first
+			return cmp.Or(ranks[b.Severity]-ranks[a.Severity], b.own()-a.own(), strings.Compare(a.ID, b.ID))
+		})
+		for _, k := range shown {
 			f.Cases = append(f.Cases, k.ID)
 			if !slices.Contains(f.Seen, k.Seen) {
 				f.Seen = append(f.Seen, k.Seen)
@@ -112,6 +114,15 @@ func (c *checker) report(took time.Duration) *Report {
 		}
 	}
 	return r
+}
+
+// own is 1 if a fault is of the rule that it breaks by itself, and not because a
+// wider one is broken.
+func (k Case) own() int {
+	if name, ok := strings.CutPrefix(k.ID, "fault:"); ok && kinOf(name, k.Group).rule != k.Rule {
+		return 0
+	}
+	return 1
 }
 
 func placeOf(cases []Case, fault string) string {
@@ -254,7 +265,7 @@ func (r *Report) Text(w io.Writer, lang string) error {
 // again says how to see a finding once more.
 func (r *Report) again(f Finding, lang string) string {
 	faults := faultsOf(f.Cases)
-	if len(faults) == 0 || faults[0] != f.How {
+	if !slices.Contains(faults, f.How) {
 		return f.How
 	}
 	return words{"le défaut " + f.How + " à la page de connexion, ou l'émetteur " + r.Mock + realmPath + "~" + f.How,
@@ -268,7 +279,6 @@ func faultsOf(cases []string) []string {
 			list = append(list, name)
 		}
 	}
-	slices.Sort(list)
 	return list
 }
 
