@@ -2,6 +2,7 @@ package check
 
 import (
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -36,6 +37,10 @@ var allFaults = func() string {
 }()
 
 func TestRulesAreWhole(t *testing.T) {
+	manual, err := os.ReadFile("../../../../docs/check.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	seen := map[string]bool{}
 	for _, r := range rules {
 		if seen[r.id] {
@@ -44,6 +49,9 @@ func TestRulesAreWhole(t *testing.T) {
 		seen[r.id] = true
 		if _, ok := ranks[r.severity]; !ok || r.source == "" || r.what.FR == "" || r.what.EN == "" || r.do.FR == "" || r.do.EN == "" {
 			t.Errorf("%s lacks something", r.id)
+		}
+		if row := "| `" + r.id + "` | " + r.severity + " | " + r.what.EN + " |"; !strings.Contains(string(manual), row) {
+			t.Errorf("docs/check.md lacks the row %s", row)
 		}
 	}
 	for id, wider := range within {
