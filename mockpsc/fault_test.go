@@ -256,3 +256,12 @@ func checkAtHash(t *testing.T, w witness, want bool) {
 		t.Errorf("at_hash belongs to the access token: %t, want %t", got, want)
 	}
 }
+
+// A client that follows the token endpoint's redirect gets in, or the fault would
+// catch nobody.
+func TestWhoFollowsTheTokenRedirectGetsIn(t *testing.T) {
+	rp := newRelyingParty(t, mockpsc.NewServer(t))
+	if _, tok := rp.signIn(t, "dr-dupont", "token-redirected"); tok.IDToken == "" {
+		t.Error("the honest answer did not come from elsewhere")
+	}
+}

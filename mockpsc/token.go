@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -230,7 +231,7 @@ func (s *Server) redeem(client *Client, form url.Values) (g *grant, tolerated st
 		g.revoked = true // RFC 6749, section 4.1.2: what the code gave is taken back
 		return refuse("Code not valid", "the code comes a second time; what it gave is revoked (RFC 6749, section 4.1.2)")
 	}
-	g.spent = true
+	g.spent = !g.comesAgain()
 	verifier := form.Get("code_verifier")
 	switch {
 	case g.client != client:
@@ -253,8 +254,16 @@ func (s *Server) redeem(client *Client, form url.Values) (g *grant, tolerated st
 	case !verifies(verifier, g.challenge, g.plain):
 		return refuse("PKCE verification failed", "the code_verifier is not that of the code_challenge")
 	}
-	g.redirectURI, g.challenge = "", "" // have served
+	if g.spent {
+		g.redirectURI, g.challenge = "", "" // have served
+	}
 	return g, tolerated, nil
+}
+
+// comesAgain reports whether whoever follows the redirect of a fault brings the
+// code once more, and must be let in there: else that fault would catch nobody.
+func (g *grant) comesAgain() bool {
+	return slices.ContainsFunc(g.faults, func(f Fault) bool { return f.Name == "token-redirected" })
 }
 
 // pkceForm is that of a verifier and of a challenge (RFC 7636, section 4.1); plain

@@ -5,6 +5,8 @@
 //	mockpsc [-addr 127.0.0.1:9090] [-client id:secret:redirect_uri[,post_logout_uri]]... [more flags]
 //	mockpsc -tls [-ca-dir directory] [-tls-client id:redirect_uri[,post_logout_uri]]... [more flags]
 //	mockpsc ca [-ca-dir directory] [-client id]
+//	mockpsc faults [-json]
+//	mockpsc check -mock URL -signed-in PATH [more flags] APP
 //
 // mockpsc -h lists every flag.
 //
@@ -33,6 +35,11 @@
 // With -tls it serves https. Its CA is made at the first use and kept in the
 // user's configuration directory; ca prints it and how to have it trusted, or
 // issues the certificate of an application that has no secret (-tls-client).
+//
+// faults lists every way in which it can lie. check tries an application of any
+// language, configured with a running mock, through all of them and through the
+// rules of Pro Santé Connect, and ends with a status: 0 nothing above advice, 1
+// something minor, 2 serious, 3 critical, 4 could not be run.
 package main
 
 import (
@@ -65,7 +72,13 @@ func main() {
 		if errors.Is(err, flag.ErrHelp) {
 			return
 		}
+		if s := status(0); errors.As(err, &s) {
+			os.Exit(int(s))
+		}
 		fmt.Fprintln(os.Stderr, err)
+		if len(os.Args) > 1 && os.Args[1] == "check" {
+			os.Exit(notRun)
+		}
 		os.Exit(1)
 	}
 }
@@ -82,8 +95,15 @@ func spareMemory() {
 
 // run serves until ctx ends.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
-	if len(args) > 0 && args[0] == "ca" {
-		return caCommand(args[1:], stdout, os.Stderr)
+	if len(args) > 0 {
+		switch args[0] {
+		case "ca":
+			return caCommand(args[1:], stdout, os.Stderr)
+		case "check":
+			return checkCommand(ctx, args[1:], stdout)
+		case "faults":
+			return faultsCommand(args[1:], stdout)
+		}
 	}
 	var clients clientList
 	flags := flag.NewFlagSet("mockpsc", flag.ContinueOnError)
