@@ -319,6 +319,7 @@ func (rp *RelyingParty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h(w, r)
 		return
 	}
+	noStore(w) // a cache may keep a 404 unasked, and this one may be a callback's misspelt (RFC 9110 15.5.5)
 	http.NotFound(w, r)
 }
 

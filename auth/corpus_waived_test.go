@@ -5,6 +5,6 @@ var waived = map[string]waiver{}
 
 // pendingFamilies have no interpreter yet.
 var pendingFamilies = map[string]bool{
-	"RTO": true, "CBK": true, "BRR": true, "CKY": true, "MWR": true,
+	"BRR": true, "CKY": true, "MWR": true,
 	"LGO": true, "DOS": true, "CLK": true, "LOG": true,
 }
