@@ -1,10 +1,14 @@
 package auth_test
 
 // waived are the cases that are not run, each with the reason.
-var waived = map[string]waiver{}
+var waived = map[string]waiver{
+	"BRR-027": {absent, "signing a person out everywhere"},
+	"BRR-029": {absent, "disabled users"},
+	"LOG-007": {absent, "the chained audit trail"},
+}
 
 // pendingFamilies have no interpreter yet.
 var pendingFamilies = map[string]bool{
-	"BRR": true, "CKY": true, "MWR": true,
-	"LGO": true, "DOS": true, "CLK": true, "LOG": true,
+
+	"DOS": true, "CLK": true, "LOG": true,
 }
