@@ -6,9 +6,3 @@ var waived = map[string]waiver{
 	"BRR-029": {absent, "disabled users"},
 	"LOG-007": {absent, "the chained audit trail"},
 }
-
-// pendingFamilies have no interpreter yet.
-var pendingFamilies = map[string]bool{
-
-	"DOS": true, "CLK": true, "LOG": true,
-}
