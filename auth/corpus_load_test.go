@@ -89,7 +89,7 @@ var _ = hand(map[string]runner{
 		n := scaled(100_000, 200)
 		for range n {
 			b := l.begin()
-			l.secrets = nil
+			l.forget()
 			if o := l.send(b.back(b.honest())); o.session != nil || o.rec.Code != 401 {
 				t.Fatalf("got %d", o.rec.Code)
 			}
@@ -255,7 +255,7 @@ var _ = hand(map[string]runner{
 						break
 					}
 					b := l.begin()
-					l.secrets = nil
+					l.forget()
 					r = b.back(b.honest())
 				}
 				rec := httptest.NewRecorder()
