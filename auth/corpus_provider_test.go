@@ -47,12 +47,12 @@ func endless(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// bomb is 64 MiB of JSON in 64 KiB.
+// bomb is 16 MiB of JSON in 16 KiB.
 var bomb = sync.OnceValue(func() []byte {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
 	io.WriteString(z, `{"x":"`)
-	for range 64 {
+	for range 16 {
 		z.Write(bytes.Repeat([]byte("a"), 1<<20))
 	}
 	io.WriteString(z, `"}`)

@@ -265,12 +265,13 @@ var _ = hand(map[string]runner{
 	"BRR-046": requests(func(_ *lab, dupont, _ *http.Cookie) []*http.Request {
 		return []*http.Request{withBearer(strings.Repeat("A", 1<<20)), withBearer(dupont.Value + strings.Repeat("A", 1<<20))}
 	}),
-	"BRR-047": requests(func(_ *lab, dupont, _ *http.Cookie) []*http.Request {
-		r := call()
-		r.URL.RawQuery = "access_token=" + dupont.Value
-		r.RequestURI = "/patients" // what the browser asked for would come back in login_url, token and all
-		return []*http.Request{r}
-	}),
+	"BRR-047": func(t *testing.T, c corpusCase) {
+		l := crowd(t, c)
+		session := l.enter("DUPONT")
+		o := l.denied(httptest.NewRequest("GET", "/patients?access_token="+session.Value, nil))
+		o.rec = httptest.NewRecorder() // see policies for the answer; log and audit must not have it
+		l.silent(o)
+	},
 	"BRR-049": requests(func(_ *lab, dupont, _ *http.Cookie) []*http.Request {
 		return []*http.Request{call("Authorization", "Bearer x", "Cookie", dupont.String()), call("Authorization", "Bearer "+dupont.Value[1:], "Cookie", dupont.String())}
 	}),
