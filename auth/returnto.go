@@ -53,7 +53,8 @@ func safeReturn(target string) string {
 }
 
 // returnTarget is safeReturn for a sign-in: it also refuses our own paths, which
-// would send a person in a circle or out again.
+// would send a person in a circle or out again, and what looks like the callback,
+// because its query may hold a code.
 func (rp *RelyingParty) returnTarget(target string) string {
 	target = safeReturn(target)
 	request, _, _ := strings.Cut(target, "#")
@@ -62,6 +63,9 @@ func (rp *RelyingParty) returnTarget(target string) string {
 		return home
 	}
 	if _, ours := rp.handlers[u.Path]; ours {
+		return home
+	}
+	if n := len(rp.landing); len(u.Path) >= n && strings.EqualFold(u.Path[:n], rp.landing) {
 		return home
 	}
 	return target

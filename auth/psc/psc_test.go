@@ -135,6 +135,7 @@ func TestParseUserInfo(t *testing.T) {
 		{"identifier with a wrong key", `"899999001227",`, `"899999001228",`},
 		{"another RPPS number in otherIds", `"codeCivilite":"M"`, `"otherIds":[{"identifiant":"899999001011","origine":"RPPS","qualite":1}]`},
 		{"a name that is a number", `"NEANT"`, `12`},
+		{"a name of 257 bytes", `NEANT`, strings.Repeat("N", 257)},
 		{"invalid UTF-8", `NEANT`, "NE\xffANT"},
 		{"data behind", `"NEANT"}`, `"NEANT"}x`},
 	} {
