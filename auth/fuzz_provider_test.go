@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -119,6 +120,13 @@ func FuzzIDToken(f *testing.F) {
 	f.Add(honestHeader, honestClaims, true, uint16(65535), uint8(1), "h")
 	f.Add(honestHeader, honestClaims[:len(honestClaims)-1]+`,"sub":"x"}`, true, uint16(0), uint8(0), "")
 	f.Add(honestHeader, honestClaims[:len(honestClaims)-1]+`,"at_hash":"x","nbf":1,"typ":"ID","sid":"s","SubjectNameID":"899999001011"}`, true, uint16(0), uint8(0), "")
+	for _, wrong := range []string{ // claims that are signed and not right
+		`"nonce":"x"`, `"aud":["client","other"]`, `"aud":"other"`, `"iss":"https://evil.example"`, `"exp":1`, `"iat":1`, `"sub":""`, `"acr":"0"`,
+	} {
+		name, _, _ := strings.Cut(wrong, ":")
+		right := regexp.MustCompile(name + `:("[^"]*"|[A-Z]+)`).FindString(honestClaims)
+		f.Add(honestHeader, strings.Replace(honestClaims, right, wrong, 1), true, uint16(0), uint8(0), "")
+	}
 	f.Fuzz(func(t *testing.T, header, claims string, ours bool, at uint16, cut uint8, insert string) {
 		h, _ := newDirect(t)
 		h.rawHead, h.payload = header, claims
@@ -209,6 +217,8 @@ func FuzzKeySet(f *testing.F) {
 		keySet(`{"kty":"RSA","n":"GOOD","e":"AQAB"}`),
 		keySet(`{"kty":"RSA","n":"WEAK","e":"AQAB","kid":"k1"}`, good),
 		keySet(`{"kty":"RSA","kid":"k1","use":"enc","alg":"RSA-OAEP","n":"GOOD","e":"AQAB"}`),
+		keySet(`{"kty":"RSA","kid":"k1","use":"enc","n":"GOOD","e":"AQAB"}`),
+		keySet(`{"kty":"RSA","kid":"k1","alg":"PS256","n":"GOOD","e":"AQAB"}`),
 		keySet(`{"kty":"RSA","kid":"k1","key_ops":["encrypt"],"n":"GOOD","e":"AQAB"}`, `{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}`),
 		keySet(`{"kty":"RSA","kid":"k1","n":"GOOD","e":"Aw","d":"AA"}`, `{"kty":"oct","k":"AAAA"}`, `{}`, `null`),
 		keySet(`{"kty":"RSA","kid":"k1","n":"HUGE","e":"AQAB","x5c":["AA"],"x5t":"AA"}`, good),
@@ -271,6 +281,7 @@ func FuzzMetadata(f *testing.F) {
 		start + `,"authorization_response_iss_parameter_supported":true,"token_endpoint_auth_methods_supported":["client_secret_post"]}`,
 		start + `,"mtls_endpoint_aliases":{"token_endpoint":"https://evil.example","userinfo_endpoint":"ISS/u"}}`,
 		start + `,"issuer":"https://evil.example"}`,
+		strings.Replace(start, "ISS/token", "http://127.0.0.1:99/token", 1) + `}`,
 		strings.Replace(start, "ISS/auth", "http://127.0.0.1:9@evil.example/auth", 1) + `}`,
 		strings.Replace(start, "ISS/auth", `http:\\evil.example\auth`, 1) + `}`,
 		strings.Replace(start, "ISS/certs", "http://127.0.0.1:9#@evil.example/certs", 1) + `}`,
@@ -339,6 +350,7 @@ func FuzzTokenAnswer(f *testing.F) {
 		`{"access_token":"ACCESS","token_type":"bearer","id_token":"IDTOKEN","scope":"openid scope_all","refresh_token":"r"}`,
 		`{"Access_Token":"ACCESS","token_type":"Bearer","ID_TOKEN":"IDTOKEN"}`,
 		`{"access_token":"other","token_type":"Bearer","id_token":"IDTOKEN"}`,
+		`{"access_token":"ACCESS","token_type":"mac","id_token":"IDTOKEN"}`,
 		`{"error":"invalid_grant","error_description":"Code not valid"}`, `{"error":"invalid_client"}`,
 		`access_token=ACCESS&token_type=Bearer&id_token=IDTOKEN`, `null`, ``,
 	} {
