@@ -294,6 +294,16 @@ func TestIDToken(t *testing.T) {
 		{"no auth_time", func(h *hostile) { h.claims["auth_time"] = nil }, true},
 		{"a clock 50 s ahead of ours", func(h *hostile) { h.claims["iat"] = now(h, 50*time.Second) }, true},
 		{"iat nine minutes ago", func(h *hostile) { h.claims["iat"] = now(h, -9*time.Minute) }, true},
+		{"nbf a minute ago", func(h *hostile) { h.claims["nbf"] = now(h, -time.Minute) }, true},
+		{"nbf 50 s ahead", func(h *hostile) { h.claims["nbf"] = now(h, 50*time.Second) }, true},
+		{"a sub of 255", func(h *hostile) {
+			sub := strings.Repeat("a", 255)
+			h.claims["sub"], h.userinfo = sub, strings.Replace(h.userinfo, "f:x:899999001011", sub, 1)
+		}, true},
+		{"a kid of 256", func(h *hostile) {
+			kid := strings.Repeat("k", 256)
+			h.header["kid"], h.keys = kid, keySet(jwk(&h.key.PublicKey, m{"kid": kid}))
+		}, true},
 		{"claims nobody asked for", func(h *hostile) { h.claims["x"] = m{"y": []any{1, nil}} }, true},
 		{"bad keys beside the good one", func(h *hostile) {
 			h.keys = keySet(`{}`, `null`, `{"kty":"AKP","alg":"ML-DSA-44","pub":"x"}`, `{"kty":"OKP","crv":"X448","x":"AA"}`, `{"kty":"RSA"}`, `{"kty":"oct","kid":"k1","k":"AAAA"}`,
@@ -318,6 +328,10 @@ func TestIDToken(t *testing.T) {
 		{"an unknown kid", func(h *hostile) { h.header["kid"] = "k2" }, false},
 		{"a kid that is a path", func(h *hostile) { h.header["kid"] = "../../etc/passwd" }, false},
 		{"an empty kid", func(h *hostile) { h.header["kid"] = "" }, false},
+		{"a kid of 257", func(h *hostile) {
+			kid := strings.Repeat("k", 257)
+			h.header["kid"], h.keys = kid, keySet(jwk(&h.key.PublicKey, m{"kid": kid}))
+		}, false},
 		{"a kid that is a number", func(h *hostile) { h.header["kid"] = 1 }, false},
 		{"crit", func(h *hostile) { h.header["crit"] = []string{"exp"} }, false},
 		{"an empty crit", func(h *hostile) { h.header["crit"] = []string{} }, false},
