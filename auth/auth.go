@@ -162,9 +162,11 @@ func New(cfg Config) (*RelyingParty, error) {
 	setDefault(&cfg.SessionTTL, 30*time.Minute)
 	setDefault(&cfg.SessionMax, 4*time.Hour)
 	setDefault(&cfg.RevocationLag, 5*time.Second)
-	if cfg.Now == nil {
-		cfg.Now = time.Now
+	now := cfg.Now
+	if now == nil {
+		now = time.Now
 	}
+	cfg.Now = func() time.Time { return now().UTC() } // what is stored or told is UTC, wherever the server stands
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -319,6 +321,7 @@ func (rp *RelyingParty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h(w, r)
 		return
 	}
+	noStore(w) // a cache may keep a 404 unasked, and this one may be a callback's misspelt (RFC 9110 15.5.5)
 	http.NotFound(w, r)
 }
 

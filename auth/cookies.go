@@ -80,6 +80,13 @@ func (j cookieJar) set(w http.ResponseWriter, name, value string, ttl time.Durat
 // get returns the value of the one cookie of that name, and whether there is any.
 // Two of a name are an attack or an accident: none of them counts.
 func (j cookieJar) get(r *http.Request, name string) (value string, any bool) {
+	for _, line := range r.Header["Cookie"] {
+		// Go trims names, so that one to which a browser's rules for __Host- do
+		// not apply would pass for ours.
+		if i := strings.Index(line, name); i >= 0 && i+len(name) < len(line) && (line[i+len(name)] == ' ' || line[i+len(name)] == '\t') {
+			return "", true
+		}
+	}
 	found := r.CookiesNamed(name)
 	if len(found) != 1 || found[0].Quoted {
 		return "", len(found) > 0

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -72,7 +73,13 @@ func (rp *RelyingParty) audit(r *http.Request, e Event) {
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			rp.cfg.Logger.Error("auth: AuditLog panicked", "kind", e.Kind, "reason", e.Reason, "panic", p)
+			// A value that somebody panicked with may hold anything; errors are
+			// made to be logged.
+			err, ok := p.(error)
+			if !ok {
+				err = fmt.Errorf("a %T", p)
+			}
+			rp.cfg.Logger.Error("auth: AuditLog panicked", "kind", e.Kind, "reason", e.Reason, "panic", err)
 		}
 	}()
 	if err := rp.cfg.Audit.Audit(ctx, e); err != nil {

@@ -111,7 +111,7 @@ func (f auditFunc) Audit(_ ctx, e auth.Event) error { return f(e) }
 func TestAnAuditLogThatFailsKeepsNobodyOut(t *testing.T) {
 	for name, f := range map[string]auditFunc{
 		"with an error": func(auth.Event) error { return errors.New("disk full") },
-		"with a panic":  func(auth.Event) error { panic("disk full") },
+		"with a panic":  func(auth.Event) error { panic(errors.New("disk full")) },
 	} {
 		w := newWorld(t, func(c *auth.Config) { c.Audit = f })
 		if got := w.signIn(w.browser(), "dr-dupont"); got.StatusCode != 200 {

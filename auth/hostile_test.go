@@ -27,7 +27,7 @@ import (
 // hostile is a provider of which each answer can be replaced. The mock lies in
 // ways that have a name; this one lies in any way.
 type hostile struct {
-	t      *testing.T
+	t      testing.TB
 	server *httptest.Server
 	clock  *clock
 	rp     *auth.RelyingParty
@@ -63,38 +63,48 @@ func newKey() *rsa.PrivateKey {
 	return key
 }
 
-// countingUsers is a UserStore that notes that it was called.
+// countingUsers is a UserStore that notes that it was called, and with whom.
 type countingUsers struct {
-	mu sync.Mutex
-	n  int
+	mu   sync.Mutex
+	n    int
+	last psc.UserInfo
 }
 
 func (c *countingUsers) SaveUser(_ ctx, info psc.UserInfo, at time.Time) (auth.User, bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.n++
+	c.last = info
 	return auth.User{ID: "1", NationalID: info.NationalID, FirstName: info.GivenName, LastName: info.FamilyName, CreatedAt: at}, c.n == 1, nil
 }
 
-func newHostile(t *testing.T) *hostile {
+func newHostile(t testing.TB) *hostile {
 	t.Helper()
-	h := &hostile{
-		t: t, clock: newClock(), key: signingKey(), users: &countingUsers{},
+	h := &hostile{}
+	h.server = httptest.NewServer(h)
+	t.Cleanup(h.server.Close)
+	h.init(t, &http.Client{Timeout: 5 * time.Second})
+	return h
+}
+
+// init makes h tell the truth, to a relying party that asks through client.
+func (h *hostile) init(t testing.TB, client *http.Client) {
+	t.Helper()
+	*h = hostile{
+		server: h.server,
+		t:      t, clock: newClock(), key: signingKey(), users: &countingUsers{},
 		header: map[string]any{"alg": "RS256", "typ": "JWT", "kid": "k1"}, claims: map[string]any{},
 		metadata: map[string]any{}, answers: map[string]http.HandlerFunc{}, calls: map[string]int{},
 	}
-	h.server = httptest.NewServer(h)
-	t.Cleanup(h.server.Close)
 	h.keys = keySet(jwk(&h.key.PublicKey, map[string]any{"kid": "k1", "use": "sig", "alg": "RS256"}))
 	h.userinfo = `{"sub":"f:x:899999001011","SubjectNameID":"899999001011","given_name":"Jean","family_name":"DUPONT"}`
 	h.cfg = auth.Config{
 		Provider: psc.At(h.server.URL), ClientID: "client", ClientSecret: "secret",
 		RedirectURL: "https://app.example/auth/callback", Secrets: [][]byte{testSecret},
 		Users: h.users, Now: h.clock.Now, Logger: quiet(),
-		HTTPClient: &http.Client{Timeout: 5 * time.Second},
+		HTTPClient: client,
 	}
 	h.restart()
-	return h
 }
 
 // restart makes a new relying party, which has cached nothing.
@@ -208,24 +218,34 @@ func sign(key *rsa.PrivateKey, text string) []byte {
 // opened a session.
 func (h *hostile) signIn() (rec *httptest.ResponseRecorder, in bool) {
 	h.t.Helper()
-	login := httptest.NewRecorder()
-	page := func(target string) *http.Request {
-		r := httptest.NewRequest("GET", target, nil)
-		r.Header.Set("Sec-Fetch-Mode", "navigate")
-		return r
-	}
-	h.rp.ServeHTTP(login, page("/auth/login?return_to=/x"+h.loginQuery))
-	if login.Code != http.StatusSeeOther {
+	login, state := h.begin()
+	if state == "" {
 		return login, false
 	}
-	to, _ := url.Parse(login.Header().Get("Location"))
-	h.nonce = to.Query().Get("nonce")
-	r := page("/auth/callback?code=c&state=" + to.Query().Get("state"))
+	r := navigation("/auth/callback?code=c&state=" + state)
 	for _, c := range login.Result().Cookies() {
 		r.AddCookie(c)
 	}
+	return h.end(r)
+}
+
+// begin begins a sign-in. It returns the answer, and the state if it leads to
+// the provider.
+func (h *hostile) begin() (login *httptest.ResponseRecorder, state string) {
+	login = httptest.NewRecorder()
+	h.rp.ServeHTTP(login, navigation("/auth/login?return_to=/x"+h.loginQuery))
+	if login.Code != http.StatusSeeOther {
+		return login, ""
+	}
+	to, _ := url.Parse(login.Header().Get("Location"))
+	h.nonce = to.Query().Get("nonce")
+	return login, to.Query().Get("state")
+}
+
+// end sends a callback and reports whether it opened a session.
+func (h *hostile) end(callback *http.Request) (rec *httptest.ResponseRecorder, in bool) {
 	rec = httptest.NewRecorder()
-	h.rp.ServeHTTP(rec, r)
+	h.rp.ServeHTTP(rec, callback)
 	for _, c := range rec.Result().Cookies() {
 		in = in || strings.Contains(c.Name, "psc_session") && c.Value != ""
 	}
@@ -268,6 +288,16 @@ func TestIDToken(t *testing.T) {
 		{"no auth_time", func(h *hostile) { h.claims["auth_time"] = nil }, true},
 		{"a clock 50 s ahead of ours", func(h *hostile) { h.claims["iat"] = now(h, 50*time.Second) }, true},
 		{"iat nine minutes ago", func(h *hostile) { h.claims["iat"] = now(h, -9*time.Minute) }, true},
+		{"nbf a minute ago", func(h *hostile) { h.claims["nbf"] = now(h, -time.Minute) }, true},
+		{"nbf 50 s ahead", func(h *hostile) { h.claims["nbf"] = now(h, 50*time.Second) }, true},
+		{"a sub of 255", func(h *hostile) {
+			sub := strings.Repeat("a", 255)
+			h.claims["sub"], h.userinfo = sub, strings.Replace(h.userinfo, "f:x:899999001011", sub, 1)
+		}, true},
+		{"a kid of 256", func(h *hostile) {
+			kid := strings.Repeat("k", 256)
+			h.header["kid"], h.keys = kid, keySet(jwk(&h.key.PublicKey, m{"kid": kid}))
+		}, true},
 		{"claims nobody asked for", func(h *hostile) { h.claims["x"] = m{"y": []any{1, nil}} }, true},
 		{"bad keys beside the good one", func(h *hostile) {
 			h.keys = keySet(`{}`, `null`, `{"kty":"AKP","alg":"ML-DSA-44","pub":"x"}`, `{"kty":"OKP","crv":"X448","x":"AA"}`, `{"kty":"RSA"}`, `{"kty":"oct","kid":"k1","k":"AAAA"}`,
@@ -292,6 +322,10 @@ func TestIDToken(t *testing.T) {
 		{"an unknown kid", func(h *hostile) { h.header["kid"] = "k2" }, false},
 		{"a kid that is a path", func(h *hostile) { h.header["kid"] = "../../etc/passwd" }, false},
 		{"an empty kid", func(h *hostile) { h.header["kid"] = "" }, false},
+		{"a kid of 257", func(h *hostile) {
+			kid := strings.Repeat("k", 257)
+			h.header["kid"], h.keys = kid, keySet(jwk(&h.key.PublicKey, m{"kid": kid}))
+		}, false},
 		{"a kid that is a number", func(h *hostile) { h.header["kid"] = 1 }, false},
 		{"crit", func(h *hostile) { h.header["crit"] = []string{"exp"} }, false},
 		{"an empty crit", func(h *hostile) { h.header["crit"] = []string{} }, false},

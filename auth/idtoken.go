@@ -61,7 +61,8 @@ func (p *provider) verifyIDToken(ctx context.Context, m metadata, raw, access, n
 	}
 	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{signingAlgorithm})
 	if err != nil {
-		return idToken{}, badIDToken("malformed", "%w", err)
+		// go-jose's words would repeat the header in the log.
+		return idToken{}, badIDToken("malformed", "the header holds a key or certificate that is none")
 	}
 	keys, err := p.keysFor(ctx, m, kid)
 	if err != nil {

@@ -274,6 +274,7 @@ func allowMethods(w http.ResponseWriter, r *http.Request, methods ...string) boo
 			return true
 		}
 	}
+	noStore(w) // a cache may keep a 405 unasked (RFC 9110 15.5.6)
 	w.Header().Set("Allow", strings.Join(methods, ", "))
 	http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 	return false

@@ -9,6 +9,8 @@ import (
 // home is where a sign-in ends when no better place is known.
 const home = "/"
 
+const maxReturn = 2048 // bytes of a return path
+
 // safeReturn returns target when a browser that is sent to it stays on this
 // origin, and home otherwise. Every place that redirects goes through it, on the
 // way in and on the way out.
@@ -17,7 +19,7 @@ const home = "/"
 // another origin, so the rule looks at the raw text, at the decoded path, and at
 // the result. It does not promise that the page exists.
 func safeReturn(target string) string {
-	if len(target) > 2048 || !strings.HasPrefix(target, "/") {
+	if len(target) > maxReturn || !strings.HasPrefix(target, "/") {
 		return home
 	}
 	for i := range len(target) {
@@ -46,6 +48,9 @@ func safeReturn(target string) string {
 	if fragment != "" {
 		out += "#" + fragment
 	}
+	if len(out) > maxReturn { // escaping made it longer: it would not pass again on the way out
+		return home
+	}
 	if len(out) > 1 && (out[1] == '/' || out[1] == '\\') {
 		return home
 	}
@@ -53,7 +58,8 @@ func safeReturn(target string) string {
 }
 
 // returnTarget is safeReturn for a sign-in: it also refuses our own paths, which
-// would send a person in a circle or out again.
+// would send a person in a circle or out again, and what looks like the callback,
+// because its query may hold a code.
 func (rp *RelyingParty) returnTarget(target string) string {
 	target = safeReturn(target)
 	request, _, _ := strings.Cut(target, "#")
@@ -62,6 +68,9 @@ func (rp *RelyingParty) returnTarget(target string) string {
 		return home
 	}
 	if _, ours := rp.handlers[u.Path]; ours {
+		return home
+	}
+	if n := len(rp.landing); len(u.Path) >= n && strings.EqualFold(u.Path[:n], rp.landing) {
 		return home
 	}
 	return target

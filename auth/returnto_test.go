@@ -28,10 +28,26 @@ func browserOrigin(target string) string {
 	return "https://app.example"
 }
 
+func TestALongReturnPathIsTheSameBothWays(t *testing.T) {
+	for _, tt := range []struct {
+		name, target, want string
+	}{
+		{"as long as may be", "/" + strings.Repeat("a", 2047), "/" + strings.Repeat("a", 2047)},
+		{"a byte longer", "/" + strings.Repeat("a", 2048), "/"},
+		{"as long as may be once escaped", "/a" + strings.Repeat(">", 682), "/a" + strings.Repeat("%3E", 682)},
+		{"too long once escaped", "/aaa" + strings.Repeat(">", 682), "/"},
+	} {
+		got := auth.SafeReturn(tt.target)
+		if again := auth.SafeReturn(got); got != tt.want || again != got {
+			t.Errorf("%s: got %d bytes, then %d, want %d", tt.name, len(got), len(again), len(tt.want))
+		}
+	}
+}
+
 func FuzzReturnTo(f *testing.F) {
 	for _, s := range []string{
 		"/", "/patients?q=1#x", "//evil.com", "/\\evil.com", "/\t/evil.com", "/./\\evil", "/x/..//evil.com", "/%2f/evil.com", "/%5cevil.com",
-		"https:evil.com", "javascript:alert(1)", "/a%0d%0aSet-Cookie:x", "/é", "/a?//evil.com", "/a#//evil.com", "/;@evil.com", "/.%2e//evil.com",
+		"/" + strings.Repeat(">", 2000), "https:evil.com", "javascript:alert(1)", "/a%0d%0aSet-Cookie:x", "/é", "/a?//evil.com", "/a#//evil.com", "/;@evil.com", "/.%2e//evil.com",
 	} {
 		f.Add(s)
 	}

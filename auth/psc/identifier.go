@@ -97,12 +97,13 @@ func (id NationalID) Structure() string {
 }
 
 // Masked returns the identifier with its middle hidden, for logs and for pages
-// that others may see: 8999•••••011.
+// that others may see: 8999•••••011. It hides five characters at least.
 func (id NationalID) Masked() string {
 	if len(id) < 10 {
 		return "•••••"
 	}
-	return fmt.Sprintf("%s•••••%s", id[:4], id[len(id)-3:])
+	end := min(3, len(id)-9) // an ADELI number is short
+	return fmt.Sprintf("%s•••••%s", id[:4], id[len(id)-end:])
 }
 
 // LogValue makes an identifier log masked.

@@ -66,6 +66,15 @@ func TestNationalIDLogsMasked(t *testing.T) {
 	if strings.Contains(out.String(), "899999001011") || !strings.Contains(out.String(), "8999•••••011") {
 		t.Errorf("got %s", out.String())
 	}
+	for id, want := range map[psc.NationalID]string{
+		"0999000001":        "0999•••••1", // three hidden digits would leave a thousand people
+		"ANS20231130123456": "ANS2•••••456",
+		"unparsed":          "•••••",
+	} {
+		if got := id.Masked(); got != want {
+			t.Errorf("%s: got %s, want %s", id, got, want)
+		}
+	}
 }
 
 func TestAt(t *testing.T) {
@@ -135,6 +144,7 @@ func TestParseUserInfo(t *testing.T) {
 		{"identifier with a wrong key", `"899999001227",`, `"899999001228",`},
 		{"another RPPS number in otherIds", `"codeCivilite":"M"`, `"otherIds":[{"identifiant":"899999001011","origine":"RPPS","qualite":1}]`},
 		{"a name that is a number", `"NEANT"`, `12`},
+		{"a name of 257 bytes", `NEANT`, strings.Repeat("N", 257)},
 		{"invalid UTF-8", `NEANT`, "NE\xffANT"},
 		{"data behind", `"NEANT"}`, `"NEANT"}x`},
 	} {

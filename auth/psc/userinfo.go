@@ -68,10 +68,15 @@ type OtherID struct {
 	Origin string // origine: RPPS, EDIT, …
 }
 
+// maxName bounds names and e-mail: an address has 254 at most (RFC 5321 4.5.3.1),
+// and no name of the registers comes near.
+const maxName = 256
+
 // ParseUserInfo reads a userinfo document. Names of members are compared
 // exactly, duplicates and wrong types are refused at every depth, unknown
 // members pass. It refuses a document without sub, or whose national identifier
-// is missing, malformed, or contradicted by another RPPS number in otherIds.
+// is missing, malformed, or contradicted by another RPPS number in otherIds, or
+// with a name or an e-mail of more than 256 bytes.
 //
 // It does not compare sub with the ID token's; package auth does (OIDC Core
 // 5.3.2).
@@ -111,6 +116,10 @@ func ParseUserInfo(data []byte) (UserInfo, error) {
 	}
 	if u.Subject == "" {
 		return UserInfo{}, errors.New("psc: userinfo: no sub")
+	}
+	// What no session token holds must not get as far as the store.
+	if max(len(u.GivenName), len(u.FamilyName), len(u.Email)) > maxName {
+		return UserInfo{}, fmt.Errorf("psc: userinfo: a name or e-mail of more than %d bytes", maxName)
 	}
 	if u.NationalID, err = ParseNationalID(nationalID); err != nil {
 		return UserInfo{}, fmt.Errorf("psc: userinfo: SubjectNameID: %w", err)

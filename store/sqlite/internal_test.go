@@ -1,9 +1,13 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 )
 
 // What every connection is opened with, for most of it shows only on the day on
@@ -73,4 +77,101 @@ func TestCheckVersion(t *testing.T) {
 			t.Errorf("checkVersion(%q) = %v, want success %t", c.version, err, c.ok)
 		}
 	}
+}
+
+// taken gives a file without a log to another program, which is writing to it.
+// SQLite then refuses at once to turn it into one with a log.
+func taken(t *testing.T) (path string, release func()) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "test.db")
+	other, err := sql.Open("sqlite", "file:"+path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { other.Close() })
+	other.SetMaxOpenConns(1)
+	if _, err := other.Exec(`CREATE TABLE x (y TEXT); BEGIN IMMEDIATE; INSERT INTO x VALUES ('z')`); err != nil {
+		t.Fatal(err)
+	}
+	return path, func() { other.Exec(`COMMIT`) }
+}
+
+func TestOpenWaitsForAnotherProgram(t *testing.T) {
+	path, release := taken(t)
+	time.AfterFunc(200*time.Millisecond, release)
+	s, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+}
+
+func TestOpenWaitsNoLongerThanItsContext(t *testing.T) {
+	path, release := taken(t)
+	defer release()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	begun := time.Now()
+	if s, err := Open(ctx, path); err == nil {
+		s.Close()
+		t.Error("opened a file that another program has")
+	}
+	if took := time.Since(begun); took > 3*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
+func TestOpenRefusesWhatIsNoDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	if err := os.WriteFile(path, []byte(strings.Repeat("This is a letter, not a database. ", 100)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Open(t.Context(), path); err == nil {
+		s.Close()
+		t.Error("opened a letter")
+	}
+	if text, err := os.ReadFile(path); err != nil || !strings.HasPrefix(string(text), "This is a letter") {
+		t.Errorf("the letter was changed: %.40q, %v", text, err)
+	}
+}
+
+func TestOpenRefusesAFileWithoutALog(t *testing.T) {
+	memory := func() *sql.DB {
+		db, err := sql.Open("sqlite", ":memory:") // which has no journal mode but its own
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		return db
+	}
+	if s, err := open(t.Context(), memory(), memory()); err == nil || !strings.Contains(err.Error(), `journal mode "memory"`) {
+		t.Errorf("got %v, %v", s, err)
+	}
+}
+
+func TestOpenRefusesARelativePathFromNowhere(t *testing.T) {
+	gone := t.TempDir()
+	t.Chdir(gone)
+	if err := os.Remove(gone); err != nil {
+		t.Skip("this system keeps a directory that is in use")
+	}
+	if s, err := Open(t.Context(), "test.db"); err == nil {
+		s.Close()
+		t.Error("opened a file in a directory that is gone")
+	}
+}
+
+func TestOpenWithACancelledContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	path := filepath.Join(t.TempDir(), "test.db")
+	if s, err := Open(ctx, path); err == nil {
+		s.Close()
+		t.Error("opened")
+	}
+	s, err := Open(t.Context(), path)
+	if err != nil {
+		t.Fatalf("afterwards: %v", err)
+	}
+	s.Close()
 }
