@@ -68,6 +68,23 @@
 // Each refusal by the mock itself, page or JSON, repeats the rule in English in
 // the header X-Mock-PSC-Error, for programs.
 //
+// # Lies
+//
+// [Faults] is the list: wrong answers of every endpoint that a client meets, each
+// with how much harm it does to whoever believes it. A sign-in lies by
+// [Server.SignIn], by the panel beside its page, or by [Server.Queue]; a whole
+// relying party is lied to by the name of the fault at the end of the issuer,
+// <base>/auth/realms/esante-wallet~expired, which reaches metadata and keys, too,
+// and disturbs nobody else. [Server.Drill] is another matter: it breaks the
+// service for everybody.
+//
+// # Driving it
+//
+// A developer sees and changes everything at /_mock/, a program in any language
+// at /_mock/api/, described by openapi.json. Both answer this machine only, and no
+// page of another site, unless [Server.OpenConsole] says otherwise. The latest 200
+// requests of each client are kept for them, with tokens and without a secret.
+//
 // # Phones
 //
 // The simulated phone stands beside the sign-in page. For a real one set
