@@ -157,10 +157,12 @@ var _ = hand(map[string]runner{
 			t.Errorf("a login got %d, Retry-After %q", o.rec.Code, o.rec.Header().Get("Retry-After"))
 		}
 		l.stillIn(session)
+		l.mu.Lock() // a connection that broke may still be served
 		for _, name := range []string{"wallet-openid-configuration", "certs", "userinfo"} {
 			delete(l.answers, name)
 		}
 		l.answers["token"] = honest
+		l.mu.Unlock()
 		l.clock.Advance(2 * time.Second)
 		l.enter("MARTIN")
 	},

@@ -138,8 +138,9 @@ func (h *hostile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	last := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
 	h.mu.Lock()
 	h.calls[last]++
+	f := h.answers[last]
 	h.mu.Unlock()
-	if f := h.answers[last]; f != nil {
+	if f != nil {
 		f(w, r)
 		return
 	}
