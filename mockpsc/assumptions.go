@@ -66,7 +66,11 @@ type Assumptions struct {
 
 const none = "none" // of ACR, AuthMode and Layout
 
-var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+// isUUID compiles its pattern each time: few ask for a Federation, and the others
+// need not hold it.
+func isUUID(s string) bool {
+	return regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`).MatchString(s)
+}
 
 func (as *Assumptions) check() error {
 	var errs []error
@@ -76,7 +80,7 @@ func (as *Assumptions) check() error {
 	if !slices.Contains([]string{"", "newer", "older", none}, as.Layout) {
 		bad("Layout %q: newer, older or none", as.Layout)
 	}
-	if as.Federation != "" && !uuidForm.MatchString(as.Federation) {
+	if as.Federation != "" && !isUUID(as.Federation) {
 		bad("Federation %q: a UUID in lower case is required", as.Federation)
 	}
 	if as.SigningKeys < 0 || as.SigningKeys > maxSigningKeys {

@@ -274,7 +274,7 @@ func (s *Server) checkRequest(form url.Values) *refusal {
 		return refuse("invalid_request", "unknown code_challenge_method %q; only S256 is accepted", method)
 	case len(challenge) != 43:
 		return refuse("invalid_request", "an S256 code_challenge has 43 characters; received %d", len(challenge))
-	case !pkceForm.MatchString(challenge):
+	case !isPKCE(challenge):
 		return refuse("invalid_request", "an S256 code_challenge is base64url without padding (RFC 7636, section 4.2)")
 	}
 	return s.strictly(list)

@@ -10,6 +10,7 @@ import (
 	"crypto/sha512"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"math/big"
 	"strings"
 	"time"
@@ -124,12 +125,14 @@ func claimFaults() []Fault {
 		row("payload-bad-utf8", minor, "has a payload that is not UTF-8", func(o *outgoing) {
 			o.claims.put("given_name", raw("\"JEAN\xff\""))
 		}),
-		row("payload-deep", minor, "has a claim that is nested a hundred thousand deep", with("deep", deep)),
-		row("payload-huge", minor, "is two megabytes long", with("padding", strings.Repeat("A", 2<<20))),
+		row("payload-deep", minor, "has a claim that is nested a hundred thousand deep", func(o *outgoing) { o.claims.put("deep", deep()) }),
+		row("payload-huge", minor, "is two megabytes long", func(o *outgoing) { o.claims.put("padding", strings.Repeat("A", 2<<20)) }),
 	}
 }
 
-var deep = raw(strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000))
+func deep() json.RawMessage {
+	return raw(strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000))
+}
 
 // Faults of the ID token's header, signature and form.
 func signatureFaults() []Fault {

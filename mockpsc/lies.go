@@ -72,6 +72,9 @@ func elsewhere(r *http.Request) string {
 // hostOf is the host by which a request came, or would have come had it not been
 // sent elsewhere.
 func hostOf(r *http.Request) string {
+	if !strings.Contains(r.URL.RawQuery, "elsewhere=") { // as always; it is asked several times a request
+		return r.Host
+	}
 	if from := r.URL.Query().Get("elsewhere"); from != "" && loopbackHost(from) && loopbackHost(r.Host) {
 		return from
 	}

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -119,7 +120,7 @@ func (s *Server) SignIn(c *http.Client, loginURL, persona string, faults ...stri
 		return nil, fmt.Errorf("mockpsc: sign-in: %s did not lead to the mock but to %s, status %d",
 			loginURL, resp.Request.URL.Redacted(), resp.StatusCode)
 	}
-	found := attemptField.FindSubmatch(page)
+	found := attemptField().FindSubmatch(page)
 	if found == nil {
 		return nil, fmt.Errorf("mockpsc: sign-in: no sign-in form, but status %d: %s", resp.StatusCode, resp.Header.Get("X-Mock-PSC-Error"))
 	}
@@ -139,7 +140,7 @@ func (s *Server) SignIn(c *http.Client, loginURL, persona string, faults ...stri
 	return resp, nil
 }
 
-var attemptField = regexp.MustCompile(`name="attempt" value="([^"]+)"`)
+var attemptField = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`name="attempt" value="([^"]+)"`) })
 
 // forget drops the SSO cookie that a jar holds for a mock.
 func forget(jar http.CookieJar, mock *url.URL) {

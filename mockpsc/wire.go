@@ -64,7 +64,7 @@ func wireFaults(where, expect, what string) []Fault {
 		row("with-rubbish", minor, "has rubbish behind it", texting(func(b []byte) []byte { return append(b, "}]>"...) })),
 		row("bad-utf8", minor, "has a member that is not UTF-8", texting(func(b []byte) []byte { return append([]byte("{\"x\":\"\xff\","), b[1:]...) })),
 		row("deep", minor, "has a member that is nested a hundred thousand deep", texting(func(b []byte) []byte {
-			return append([]byte(`{"deep":`+string(deep)+`,`), b[1:]...)
+			return append([]byte(`{"deep":`+string(deep())+`,`), b[1:]...)
 		})),
 		row("oversized", minor, "is sixteen megabytes long", texting(func(b []byte) []byte { return append(bytes.Repeat([]byte(" "), bigSize), b...) })),
 		row("bomb", minor, "is compressed, and a hundred megabytes long when it is not", func(o *outgoing) { o.wire.bomb = true }),

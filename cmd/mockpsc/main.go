@@ -83,15 +83,10 @@ func main() {
 	}
 }
 
-// spareMemory gives back what the start took, the making of keys above all, and
-// has the collector work more often: the mock runs beside somebody's work. Not
-// sooner, for the first answer would wait for it.
-func spareMemory() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
-	debug.FreeOSMemory()
-}
+// spareMemory gives back what the start took, the making of keys above all: the
+// mock runs beside somebody's work. Not sooner, for the first answer would wait
+// for it.
+func spareMemory() { debug.FreeOSMemory() }
 
 // run serves until ctx ends.
 func run(ctx context.Context, args []string, stdout io.Writer) error {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // A browser goes from page to page as a person's does, one step at a time, so
@@ -125,13 +126,13 @@ func (b *browser) step(ctx context.Context, method string, u *url.URL, form url.
 	p := &page{url: u, status: resp.StatusCode, header: resp.Header, body: text, err: err}
 	if location := resp.Header.Get("Location"); location != "" && resp.StatusCode/100 == 3 {
 		p.to = resolve(u, location)
-	} else if m := refresh.FindSubmatch(text); m != nil && resp.StatusCode < 400 {
+	} else if m := refresh().FindSubmatch(text); m != nil && resp.StatusCode < 400 {
 		p.to = resolve(u, html.UnescapeString(string(m[1])))
 	}
 	return p
 }
 
-var refresh = regexp.MustCompile(`(?i)<meta[^>]+http-equiv=["']?refresh["']?[^>]+content=["']\s*\d+\s*;\s*url=([^"'>]+)["']`)
+var refresh = pattern(`(?i)<meta[^>]+http-equiv=["']?refresh["']?[^>]+content=["']\s*\d+\s*;\s*url=([^"'>]+)["']`)
 
 // follow goes on until there is nothing to follow, or the next address is one to
 // stop at. Nobody is followed to a host that is neither application nor mock.
@@ -159,7 +160,7 @@ func resolve(base *url.URL, text string) *url.URL {
 		path, rest = text[:i], text[i:]
 	}
 	path = strings.ReplaceAll(path, `\`, "/")
-	if m := webScheme.FindStringSubmatch(path); m != nil {
+	if m := webScheme().FindStringSubmatch(path); m != nil {
 		if path = m[2]; strings.HasPrefix(path, "/") || !strings.EqualFold(m[1], base.Scheme) {
 			path = m[1] + "://" + strings.TrimLeft(path, "/")
 		}
@@ -174,7 +175,7 @@ func resolve(base *url.URL, text string) *url.URL {
 	return u
 }
 
-var webScheme = regexp.MustCompile(`^(?i)(https?):(.*)$`)
+var webScheme = pattern(`^(?i)(https?):(.*)$`)
 
 // A passage is one sign-in, as far as it came.
 type passage struct {
@@ -205,7 +206,7 @@ func (b *browser) atMock(ctx context.Context, auth *url.URL, persona string, fau
 		return nil, "", fmt.Errorf("check: the mock does not answer: %w", p.err)
 	}
 	if p.to == nil {
-		found := attemptField.FindSubmatch(p.body)
+		found := attemptField().FindSubmatch(p.body)
 		if found == nil {
 			return nil, p.header.Get("X-Mock-PSC-Error"), nil
 		}
@@ -225,7 +226,7 @@ func (b *browser) atMock(ctx context.Context, auth *url.URL, persona string, fau
 	return p.to, "", nil
 }
 
-var attemptField = regexp.MustCompile(`name="attempt" value="([^"]+)"`)
+var attemptField = pattern(`name="attempt" value="([^"]+)"`)
 
 // finish takes the browser back to the application, by a new connection: on an
 // old one that breaks Go would ask a second time, and hide it.
@@ -261,4 +262,10 @@ func (c *checker) ofMock(u *url.URL) bool { return c.mocks[u.Host] }
 // isRequest reports whether an address is an authorization request to the mock.
 func (c *checker) isRequest(u *url.URL) bool {
 	return c.ofMock(u) && u.Query().Has("client_id") && strings.HasSuffix(u.Path, "/auth")
+}
+
+// pattern is compiled when it is used: the mock that only serves is in the same
+// program.
+func pattern(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }

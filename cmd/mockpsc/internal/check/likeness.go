@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"html"
 	"net/url"
-	"regexp"
 	"strings"
 )
 
@@ -43,17 +42,17 @@ func (s sight) String() string {
 }
 
 var (
-	tags   = regexp.MustCompile(`(?s)<(script|style)\b.*?</(script|style)>|<[^>]*>`)
-	chunks = regexp.MustCompile(`[\p{L}\p{N}]{2,}`)
-	random = regexp.MustCompile(`^[0-9a-zA-Z]{20,}$`)
+	tags   = pattern(`(?s)<(script|style)\b.*?</(script|style)>|<[^>]*>`)
+	chunks = pattern(`[\p{L}\p{N}]{2,}`)
+	random = pattern(`^[0-9a-zA-Z]{20,}$`)
 )
 
 // wordsOf are the words of a page, without its markup and what is made by chance.
 func wordsOf(body []byte) []string {
-	text := html.UnescapeString(tags.ReplaceAllString(string(body), " "))
+	text := html.UnescapeString(tags().ReplaceAllString(string(body), " "))
 	var list []string
-	for _, w := range chunks.FindAllString(text, -1) {
-		if !random.MatchString(w) {
+	for _, w := range chunks().FindAllString(text, -1) {
+		if !random().MatchString(w) {
 			list = append(list, strings.ToLower(w))
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/url"
 	"os/exec"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -99,20 +98,20 @@ func entropy(text string) float64 {
 	}
 	bare := strings.ReplaceAll(text, "-", "") // as in a UUID
 	switch {
-	case digits.MatchString(bare):
+	case digits().MatchString(bare):
 		return float64(len(bare)) * math.Log2(10)
-	case hexDigits.MatchString(bare):
+	case hexDigits().MatchString(bare):
 		return float64(len(bare)) * 4
-	case oneCase.MatchString(bare):
+	case oneCase().MatchString(bare):
 		return float64(len(bare)) * math.Log2(36)
 	}
 	return float64(len(text)) * 6
 }
 
 var (
-	digits    = regexp.MustCompile(`^[0-9]*$`)
-	hexDigits = regexp.MustCompile(`^(?:[0-9a-f]*|[0-9A-F]*)$`)
-	oneCase   = regexp.MustCompile(`^(?:[0-9a-z]*|[0-9A-Z]*)$`)
+	digits    = pattern(`^[0-9]*$`)
+	hexDigits = pattern(`^(?:[0-9a-f]*|[0-9A-F]*)$`)
+	oneCase   = pattern(`^(?:[0-9a-z]*|[0-9A-Z]*)$`)
 )
 
 // secrets looks for what must not travel in an address.
@@ -333,23 +332,23 @@ func (c *checker) loginParams(ctx context.Context) (*url.URL, []string) {
 }
 
 var (
-	logoutForm = regexp.MustCompile(`(?is)<form\b[^>]*\baction=["']([^"']*(?:log-?out|log-?off|sign-?out|d[eé]connexion|deconnecter)[^"']*)["'][^>]*>(.*?)</form>`)
-	logoutLink = regexp.MustCompile(`(?i)<a\b[^>]*\bhref=["']([^"']*(?:log-?out|log-?off|sign-?out|d[eé]connexion|deconnecter)[^"']*)["']`)
-	anyForm    = regexp.MustCompile(`(?is)<form\b([^>]*)>(.*?)</form>`)
-	action     = regexp.MustCompile(`(?i)\baction=["']([^"']*)["']`)
-	hidden     = regexp.MustCompile(`(?i)<(?:input|button)\b[^>]*>`)
-	inputName  = regexp.MustCompile(`(?i)\bname=["']([^"']*)["']`)
-	inputValue = regexp.MustCompile(`(?i)\bvalue=["']([^"']*)["']`)
-	anyLink    = regexp.MustCompile(`(?i)<a\b[^>]*\bhref=["']([^"']*)["']`)
+	logoutForm = pattern(`(?is)<form\b[^>]*\baction=["']([^"']*(?:log-?out|log-?off|sign-?out|d[eé]connexion|deconnecter)[^"']*)["'][^>]*>(.*?)</form>`)
+	logoutLink = pattern(`(?i)<a\b[^>]*\bhref=["']([^"']*(?:log-?out|log-?off|sign-?out|d[eé]connexion|deconnecter)[^"']*)["']`)
+	anyForm    = pattern(`(?is)<form\b([^>]*)>(.*?)</form>`)
+	action     = pattern(`(?i)\baction=["']([^"']*)["']`)
+	hidden     = pattern(`(?i)<(?:input|button)\b[^>]*>`)
+	inputName  = pattern(`(?i)\bname=["']([^"']*)["']`)
+	inputValue = pattern(`(?i)\bvalue=["']([^"']*)["']`)
+	anyLink    = pattern(`(?i)<a\b[^>]*\bhref=["']([^"']*)["']`)
 )
 
 // fields are the inputs of a form.
 func fields(inner string) url.Values {
 	form := url.Values{}
-	for _, input := range hidden.FindAllString(inner, -1) {
-		if name := inputName.FindStringSubmatch(input); name != nil {
+	for _, input := range hidden().FindAllString(inner, -1) {
+		if name := inputName().FindStringSubmatch(input); name != nil {
 			value := ""
-			if v := inputValue.FindStringSubmatch(input); v != nil {
+			if v := inputValue().FindStringSubmatch(input); v != nil {
 				value = html.UnescapeString(v[1])
 			}
 			form.Set(html.UnescapeString(name[1]), value)
@@ -416,19 +415,19 @@ func (c *checker) logout(ctx context.Context) {
 func (c *checker) logoutDoor(p *page) (*url.URL, url.Values) {
 	text := string(p.body)
 	want := c.opt.Logout
-	for _, m := range logoutForm.FindAllStringSubmatch(text, -1) {
+	for _, m := range logoutForm().FindAllStringSubmatch(text, -1) {
 		if u := resolve(p.url, html.UnescapeString(m[1])); want == "" || u.Path == want {
 			return u, fields(m[2])
 		}
 	}
 	if want == "" {
-		if m := logoutLink.FindStringSubmatch(text); m != nil {
+		if m := logoutLink().FindStringSubmatch(text); m != nil {
 			return resolve(p.url, html.UnescapeString(m[1])), url.Values{}
 		}
 		return nil, nil
 	}
-	for _, m := range anyForm.FindAllStringSubmatch(text, -1) {
-		if a := action.FindStringSubmatch(m[1]); a != nil {
+	for _, m := range anyForm().FindAllStringSubmatch(text, -1) {
+		if a := action().FindStringSubmatch(m[1]); a != nil {
 			if u := resolve(p.url, html.UnescapeString(a[1])); u.Path == want {
 				return u, fields(m[2])
 			}
@@ -450,7 +449,7 @@ func (c *checker) onwards(ctx context.Context, b *browser, p *page) bool {
 		return false
 	}
 	if !p.fromMock() {
-		for _, m := range anyLink.FindAllStringSubmatch(string(p.body), -1) {
+		for _, m := range anyLink().FindAllStringSubmatch(string(p.body), -1) {
 			if u := resolve(p.url, html.UnescapeString(m[1])); c.ofMock(u) && strings.HasSuffix(u.Path, "/logout") {
 				p = b.get(ctx, u, never)
 				break
@@ -460,10 +459,10 @@ func (c *checker) onwards(ctx context.Context, b *browser, p *page) bool {
 	if !p.fromMock() || p.status != http.StatusOK || !strings.HasSuffix(p.url.Path, "/logout") {
 		return false
 	}
-	for _, m := range anyForm.FindAllStringSubmatch(string(p.body), -1) {
+	for _, m := range anyForm().FindAllStringSubmatch(string(p.body), -1) {
 		if form := fields(m[2]); form.Get("confirm") != "" {
 			to := p.url
-			if a := action.FindStringSubmatch(m[1]); a != nil {
+			if a := action().FindStringSubmatch(m[1]); a != nil {
 				to = resolve(p.url, html.UnescapeString(a[1]))
 			}
 			b.follow(ctx, b.step(ctx, http.MethodPost, to, form), never)
