@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -124,23 +125,26 @@ func (s *Server) apiSessions(a *answer, r *http.Request) {
 	}
 }
 
-// endSession ends a session as a sign-out does. It reports whether there was one.
-func (s *Server) endSession(sid string) bool {
+// endSession ends a session as a sign-out does; ok is false if there was none.
+func (s *Server) endSession(sid string) (told *sync.WaitGroup, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ses := s.sessions[sid]
 	if ses == nil || !ses.open(s.now()) {
-		return false
+		return nil, false
 	}
-	s.end(ses)
-	return true
+	return s.end(ses), true
 }
 
+// apiEndSession answers once the applications have been told, so that a test can
+// look at once what they made of it.
 func (s *Server) apiEndSession(a *answer, r *http.Request) {
-	if !s.endSession(r.PathValue("sid")) {
+	told, ok := s.endSession(r.PathValue("sid"))
+	if !ok {
 		a.fail(http.StatusNotFound, "not_found", "there is no such session, or it is over")
 		return
 	}
+	told.Wait()
 	a.nothing()
 }
 

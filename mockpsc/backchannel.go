@@ -45,15 +45,16 @@ func (ses *session) leaves(client *Client) {
 }
 
 // end ends a session because somebody wants it so, and tells the applications
-// that have tokens of it, in the background: the person never waits for them.
-// Time alone ends a session without a word, as at Keycloak (inferred). Called
-// with s.mu held.
-func (s *Server) end(ses *session) {
+// that have tokens of it, in the background: the person never waits for them. Who
+// does want to, waits for what it returns. Time alone ends a session without a
+// word, as at Keycloak (inferred). Called with s.mu held.
+func (s *Server) end(ses *session) (told *sync.WaitGroup) {
+	told = new(sync.WaitGroup)
 	now := s.now()
 	over := ses.ended || !now.Before(ses.ends()) || now.Sub(ses.used) >= ses.idle
 	ses.ended = true
 	if over || s.telling.stopped {
-		return
+		return told
 	}
 	if s.telling.ctx == nil {
 		s.telling.ctx, s.telling.cancel = context.WithCancel(context.Background())
@@ -61,9 +62,14 @@ func (s *Server) end(ses *session) {
 	ctx := s.telling.ctx
 	for _, p := range ses.parties {
 		if p.client.BackchannelLogoutURI != "" {
-			s.telling.underway.Go(func() { p.tell(ctx, s.teller(), s.logoutToken(p, ses.sid, now)) })
+			told.Add(1)
+			s.telling.underway.Go(func() {
+				defer told.Done()
+				p.tell(ctx, s.teller(), s.logoutToken(p, ses.sid, now))
+			})
 		}
 	}
+	return told
 }
 
 // telling is what is on its way to applications. The first three are guarded by

@@ -149,6 +149,22 @@ func TestWhoHearsOfTheEndOfASession(t *testing.T) {
 	}
 }
 
+// Who ends a session by the API can look at once what the applications made of it.
+func TestTheAPIAnswersOnceTheApplicationsHaveHeard(t *testing.T) {
+	rp, _ := twoClients(t)
+	heard := listeners(t, rp)
+	c, tok := rp.signIn(t, "dr-dupont")
+	rp.signInAgain(t, c, "other")
+	id, err := rp.verify(t, tok.IDToken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	newDriver(t, rp.mock.URL).must(204, "DELETE", "sessions/"+id["sid"].(string), "")
+	if n := len(heard); n != 2 {
+		t.Errorf("%d of 2 had heard when the answer came", n)
+	}
+}
+
 func TestAnApplicationThatHangsHoldsNobody(t *testing.T) {
 	round := func(t *testing.T) {
 		reached := make(chan struct{}, 1)

@@ -50,7 +50,7 @@ type app struct {
 
 type pending struct{ nonce, verifier, returnTo string }
 
-type session struct{ name, idToken, access string }
+type session struct{ name, idToken, access, sid string }
 
 func newApp(t *testing.T, mock *mockpsc.Server, weak string) *app {
 	t.Helper()
@@ -68,6 +68,7 @@ func newApp(t *testing.T, mock *mockpsc.Server, weak string) *app {
 	mux.HandleFunc("GET /me", a.me)
 	mux.HandleFunc("GET /open", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "Bonjour à tous") })
 	mux.HandleFunc("POST /logout", a.logout)
+	mux.HandleFunc("POST /ended", a.ended)
 	if weak == "signs out by GET" {
 		mux.HandleFunc("GET /logout", a.logout)
 	}
@@ -266,6 +267,65 @@ func (a *app) logout(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, a.mock.URL+realm+"/protocol/openid-connect/logout?"+q.Encode(), http.StatusSeeOther)
 }
 
+// ended is told by a logout token that a session is over.
+func (a *app) ended(w http.ResponseWriter, r *http.Request) {
+	sid, err := a.readLogoutToken(r.Context(), r.PostFormValue("logout_token"))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for id, s := range a.sessions {
+		if s.sid == sid && a.weak != "reads no logout token" {
+			delete(a.sessions, id)
+		}
+	}
+}
+
+func (a *app) readLogoutToken(ctx context.Context, token string) (sid string, err error) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return "", errors.New("no token")
+	}
+	var decoded [3][]byte
+	for i := range parts {
+		if decoded[i], err = decode(parts[i]); err != nil {
+			return "", err
+		}
+	}
+	if a.weak == "any logout token" {
+		var claims struct{ Sid string }
+		err = json.Unmarshal(decoded[1], &claims)
+		return claims.Sid, err
+	}
+	if err := a.verifySignature(ctx, "logout+jwt", decoded[0], parts[0]+"."+parts[1], decoded[2]); err != nil {
+		return "", err
+	}
+	claims, err := a.object(decoded[1])
+	if err != nil {
+		return "", err
+	}
+	exp, expOK := a.time(claims, "exp")
+	iat, iatOK := a.time(claims, "iat")
+	var events map[string]struct{}
+	_, nonce := claims["nonce"]
+	switch {
+	case a.text(claims, "iss") != a.mock.URL+realm || a.text(claims, "aud") != "carelink" || a.text(claims, "jti") == "" || a.text(claims, "sid") == "":
+		return "", errors.New("claims")
+	case !expOK || !exp.After(time.Now()) || !iatOK || time.Since(iat).Abs() > 5*time.Minute:
+		return "", errors.New("times")
+	case nonce && a.weak != "ID token for logout token":
+		return "", errors.New("nonce")
+	case json.Unmarshal(claims["events"], &events) != nil || len(events) != 1:
+		return "", errors.New("events")
+	}
+	if _, ok := events["http://schemas.openid.net/event/backchannel-logout"]; !ok {
+		return "", errors.New("event")
+	}
+	return a.text(claims, "sid"), nil
+}
+
 // check goes through the callback, the ID token and userinfo.
 func (a *app) check(r *http.Request, state string, p pending) (session, error) {
 	q := r.URL.Query()
@@ -308,7 +368,7 @@ func (a *app) check(r *http.Request, state string, p pending) (session, error) {
 		}
 	}
 	if a.weak == "reads no userinfo" {
-		return session{a.text(claims, "family_name"), idToken, access}, nil
+		return session{a.text(claims, "family_name"), idToken, access, a.text(claims, "sid")}, nil
 	}
 	info, err := a.ask(r.Context(), "GET", "/userinfo", nil, access)
 	if err != nil {
@@ -321,7 +381,7 @@ func (a *app) check(r *http.Request, state string, p pending) (session, error) {
 	case !without && a.weak != "identifier not compared" && (a.text(info, "SubjectNameID") == "" || a.text(info, "SubjectNameID") != a.text(claims, "SubjectNameID")):
 		return session{}, errors.New("SubjectNameID")
 	}
-	return session{a.text(info, "family_name"), idToken, access}, nil
+	return session{a.text(info, "family_name"), idToken, access, a.text(claims, "sid")}, nil
 }
 
 // ask calls the provider.
@@ -439,7 +499,7 @@ func (a *app) verify(ctx context.Context, token, access, nonce string) (map[stri
 		}
 	}
 	if a.weak != "no signature" {
-		if err := a.verifySignature(ctx, decoded[0], parts[0]+"."+parts[1], decoded[2]); err != nil {
+		if err := a.verifySignature(ctx, "JWT", decoded[0], parts[0]+"."+parts[1], decoded[2]); err != nil {
 			return nil, err
 		}
 	}
@@ -476,7 +536,7 @@ func (a *app) verify(ctx context.Context, token, access, nonce string) (map[stri
 	return claims, nil
 }
 
-func (a *app) verifySignature(ctx context.Context, head []byte, text string, signature []byte) error {
+func (a *app) verifySignature(ctx context.Context, typ string, head []byte, text string, signature []byte) error {
 	header, err := a.object(head)
 	if err != nil {
 		return err
@@ -488,7 +548,7 @@ func (a *app) verifySignature(ctx context.Context, head []byte, text string, sig
 	}
 	alg := a.text(header, "alg")
 	switch {
-	case a.text(header, "typ") != "JWT" && a.weak != "any typ":
+	case a.text(header, "typ") != typ && a.weak != "any typ":
 		return errors.New("typ")
 	case a.weak == "alg none" && strings.EqualFold(alg, "none"):
 		return nil

@@ -173,6 +173,39 @@ func TestEachWeaknessIsFound(t *testing.T) {
 	}
 }
 
+// Who is in stays in, whatever a logout token that lies says of the session.
+func TestLogoutTokens(t *testing.T) {
+	logout := of("logout_token")
+	for _, tt := range []struct {
+		weak, want      string
+		passed, skipped int // of the logout tokens
+		status          int
+	}{
+		{"", "", 18, 0, 0},
+		{"any logout token", "logout-token-not-checked", 2, 0, 3}, // its reader finds no sid in one, and another's in the other
+		{"ID token for logout token", "logout-token-not-checked", 17, 0, 2},
+		{"reads no logout token", "", 0, 18, 0},
+		{"is not told", "", 0, 18, 0},
+	} {
+		mock := mild(t)
+		a := newApp(t, mock, tt.weak)
+		mock.Clients = []mockpsc.Client{{ID: "carelink", Secret: "carelink-secret", RedirectURIs: []string{a.URL + "/callback"}, PostLogoutURIs: []string{a.URL + "/bye"}}}
+		if tt.weak != "is not told" {
+			mock.Clients[0].BackchannelLogoutURI = a.URL + "/ended"
+		}
+		r := run(t, a, check.Options{Only: logout, Quick: true})
+		tally := map[string]int{}
+		for _, k := range r.Cases {
+			if k.Group == "logout_token" {
+				tally[k.Status]++
+			}
+		}
+		if got := ids(r); got != tt.want || r.Status != tt.status || tally["passed"] != tt.passed || tally["skipped"] != tt.skipped {
+			t.Errorf("%q: found %q, status %d, %v; want %q, %d, %d passed and %d skipped", tt.weak, got, r.Status, tally, tt.want, tt.status, tt.passed, tt.skipped)
+		}
+	}
+}
+
 func TestWhoWaitsForEverIsFound(t *testing.T) {
 	r := run(t, newApp(t, mild(t), "waits for ever"), check.Options{
 		Timeout: 5 * time.Second,

@@ -220,6 +220,9 @@ var rules = []rule{
 	{"logout-without-hint", advice, "OpenID Connect RP-Initiated Logout 2",
 		words{"À la déconnexion Pro Santé Connect doit redemander : id_token_hint manque.", "At logout Pro Santé Connect has to ask again: id_token_hint is missing."},
 		words{"Garder l'ID token et l'envoyer comme id_token_hint.", "Keep the ID token and send it as id_token_hint."}},
+	{"logout-token-not-checked", critical, "OpenID Connect Back-Channel Logout 2.6",
+		words{"Un jeton de déconnexion faux ou mal formé termine une session : n'importe qui peut déconnecter les autres.", "A logout token that is forged or malformed ends a session: anybody can sign others out."},
+		words{"Le vérifier comme un ID token, puis events, iat, jti, sub ou sid, et l'absence de nonce.", "Check it as an ID token, then events, iat, jti, sub or sid, and that there is no nonce."}},
 
 	{"provider-down", serious, "Pro Santé Connect",
 		words{"Quand Pro Santé Connect ne répond pas, l'application tombe, attend sans fin, ou déconnecte ceux qui sont là.", "When Pro Santé Connect does not answer, the application breaks, waits without end, or signs out who is in."},
@@ -264,6 +267,8 @@ func kinOf(name, where string) kin {
 	has := func(part string) bool { return strings.Contains(name, part) }
 	unsigned := []string{"bad-signature"}
 	switch where {
+	case "logout_token":
+		return kin{rule: "logout-token-not-checked"}
 	case "metadata":
 		return kin{rule: "metadata-not-checked"}
 	case "keys":

@@ -1,0 +1,331 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pscauth/pscauth/mockpsc"
+)
+
+// faults tries every fault that a sign-in can have, several at a time. The others
+// come one by one: logout tokens, and what is the same to everybody.
+func (c *checker) faults(ctx context.Context) {
+	var slow, swift, logout, keys, metadata []mockpsc.Fault
+	for _, f := range mockpsc.Faults() {
+		late := strings.HasSuffix(f.Name, "-hanging") || strings.HasSuffix(f.Name, "-dripping")
+		switch {
+		case c.opt.Only != nil && !c.opt.Only(f.Name):
+		case f.Where == "logout_token":
+			logout = append(logout, f)
+		case late && c.opt.Quick:
+			c.skip(f.Where, "fault:"+f.Name, "-quick", "-quick")
+		case f.Where == "metadata":
+			metadata = append(metadata, f)
+		case f.Where == "keys":
+			keys = append(keys, f)
+		case late:
+			slow = append(slow, f)
+		default:
+			swift = append(swift, f)
+		}
+	}
+	var wg sync.WaitGroup
+	if c.opt.Parallel > 1 {
+		for _, f := range slow {
+			wg.Go(func() { c.fault(ctx, f) })
+		}
+	} else {
+		swift = append(swift, slow...)
+	}
+	next := make(chan mockpsc.Fault)
+	for range c.opt.Parallel {
+		wg.Go(func() {
+			for f := range next {
+				c.fault(ctx, f)
+			}
+		})
+	}
+	for _, f := range swift {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- f
+	}
+	close(next)
+	wg.Wait()
+	if c.dead {
+		for _, f := range slices.Concat(logout, keys, metadata) {
+			c.skip(f.Where, "fault:"+f.Name, "l'application s'est arrêtée", "the application has stopped")
+		}
+		return
+	}
+	c.recovers(ctx)
+	c.logoutTokens(ctx, logout)
+	c.keys(ctx, keys)
+	c.metadata(ctx, metadata)
+}
+
+// fault tries one. If the application is gone afterwards, it tries that one once
+// more and alone, to know whether it was the cause.
+func (c *checker) fault(ctx context.Context, f mockpsc.Fault) {
+	c.running.RLock()
+	if c.dead {
+		c.running.RUnlock()
+		c.skip(f.Where, "fault:"+f.Name, "l'application s'est arrêtée", "the application has stopped")
+		return
+	}
+	k, ok := c.faultOnce(ctx, f)
+	gone := ok && k.Status != passed && !c.listens()
+	c.running.RUnlock()
+	if gone {
+		c.running.Lock()
+		defer c.running.Unlock()
+		if c.revive(ctx) {
+			if k, ok = c.faultOnce(ctx, f); ok && c.listens() {
+				c.add(k)
+				return
+			}
+			c.revive(ctx)
+		}
+		k.Status, k.Rule, k.Severity, k.How = failed, "crashes", serious, f.Name
+		k.Seen = words{"l'application s'est arrêtée", "the application has stopped"}
+	}
+	if ok {
+		c.add(k)
+	}
+}
+
+// faultOnce tries a fault in a new browser, and then an honest sign-in in the same.
+func (c *checker) faultOnce(ctx context.Context, f mockpsc.Fault) (Case, bool) {
+	b := c.browser()
+	way, err := b.signIn(ctx, c.begin, c.opt.Persona, f.Name)
+	k, ok := c.judge(ctx, b, f, way, err)
+	_, err = b.signIn(ctx, c.begin, c.opt.Persona)
+	if err != nil || !c.like.isIn(b.look(ctx)) {
+		c.mu.Lock()
+		c.unwell = append(c.unwell, f.Name)
+		c.mu.Unlock()
+	}
+	return k, ok
+}
+
+// listens reports whether anything is at the application's address.
+func (c *checker) listens() bool {
+	port := c.app.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[c.app.Scheme]
+	}
+	conn, err := net.DialTimeout("tcp", net.JoinHostPort(c.app.Hostname(), port), 2*time.Second)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+// revive waits for the application to come back, started by -restart or by
+// whoever watches over it. Called with c.running held.
+func (c *checker) revive(ctx context.Context) bool {
+	if c.listens() { // another has waited already
+		return true
+	}
+	if c.opt.Restart != "" {
+		c.dead = c.restart(ctx) != nil
+		return !c.dead
+	}
+	for range 50 {
+		if c.listens() {
+			return true
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return false
+		}
+	}
+	c.dead = true
+	return false
+}
+
+const markup = `<script>document.title="mockpsc"</script>`
+
+// judge says what became of a sign-in with a fault.
+func (c *checker) judge(ctx context.Context, b *browser, f mockpsc.Fault, way passage, err error) (Case, bool) {
+	k := Case{ID: "fault:" + f.Name, Group: f.Where, Status: passed, How: f.Name}
+	switch {
+	case ctx.Err() != nil:
+		return k, false
+	case errors.Is(err, errNoWay):
+		k.Status, k.Seen = skipped, words{"l'application ne mène plus au simulateur", "the application no longer leads to the mock"}
+		if f.Where == "metadata" {
+			k.Status = passed // as it should
+			c.broken(&k, way.end)
+		}
+		return k, true
+	case err != nil || way.callback == nil:
+		k.Status = skipped
+		k.Seen = words{"le simulateur ne connaît pas ce défaut, ou refuse la demande", "the mock does not know this fault, or refuses the request"}
+		return k, true
+	}
+	seen := b.look(ctx)
+	switch {
+	case c.like.isIn(seen):
+		k.Status, k.Rule, k.Severity = failed, kinOf(f.Name, f.Where).rule, f.Severity
+		k.Seen = words{"une session s'est ouverte", "a session was opened"}
+		if c.like.another(seen) {
+			k.Seen = words{"la session d'une autre personne s'est ouverte", "another person's session was opened"}
+		}
+	case f.Name == "error-with-markup" && (way.end.err == nil && strings.Contains(string(way.end.body), markup)):
+		k.Status, k.Rule, k.Severity = failed, "script-in-error", f.Severity
+		k.Seen = words{"le script est dans la page", "the script is in the page"}
+	case way.again && !f.MayRestart:
+		k.Status, k.Rule, k.Severity = failed, "begins-again", advice
+		k.Seen = words{"la connexion a recommencé", "the sign-in began again"}
+	default:
+		c.broken(&k, way.end)
+	}
+	return k, true
+}
+
+// broken looks whether the application broke down rather than refuse.
+func (c *checker) broken(k *Case, end *page) {
+	switch {
+	case end == nil:
+	case end.err != nil && isTimeout(end.err):
+		k.Status, k.Rule, k.Severity = failed, "hangs", minor
+		k.Seen = words{fmt.Sprint("pas de réponse en ", c.opt.Timeout), fmt.Sprint("no answer within ", c.opt.Timeout)}
+	case end.err != nil && c.ofMock(end.url):
+	case end.err != nil:
+		k.Status, k.Rule, k.Severity = failed, "breaks-down", minor
+		k.Seen = words{"la connexion a été coupée", "the connection was broken"}
+	case end.status == http.StatusInternalServerError:
+		k.Status, k.Rule, k.Severity = failed, "breaks-down", minor
+		k.Seen = words{"réponse 500", "answer 500"}
+	}
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &t) && t.Timeout()
+}
+
+// recovers tries again, in peace, where an honest sign-in failed.
+func (c *checker) recovers(ctx context.Context) {
+	if len(c.unwell) == 0 {
+		c.tried("after", "does-not-recover", false, "", "", "")
+		return
+	}
+	well := c.enters(ctx)
+	if !well { // it may have been told to wait
+		select {
+		case <-time.After(5 * time.Second):
+		case <-ctx.Done():
+			return
+		}
+		well = c.enters(ctx)
+	}
+	list := strings.Join(c.unwell, ", ")
+	c.tried("after", "does-not-recover", !well, "une connexion honnête a échoué après : "+list, "an honest sign-in failed after: "+list, c.unwell[0])
+}
+
+// keys tries the lies about the keys. An application that keeps those it has
+// read never sees them, unless it is restarted.
+func (c *checker) keys(ctx context.Context, list []mockpsc.Fault) {
+	for _, f := range list {
+		if c.opt.Restart != "" {
+			if err := c.restart(ctx); err != nil {
+				c.skip(f.Where, "fault:"+f.Name, err.Error(), err.Error())
+				continue
+			}
+		}
+		b := c.browser()
+		way, err := b.signIn(ctx, c.begin, c.opt.Persona, f.Name)
+		k, ok := c.judge(ctx, b, f, way, err)
+		if !ok {
+			return
+		}
+		if k.Status == passed && c.opt.Restart == "" {
+			k.Status = skipped
+			k.Seen = words{"refusé, mais peut-être parce que l'application garde les clés qu'elle a lues : essayer avec -restart",
+				"refused, but perhaps because the application keeps the keys that it has read: try with -restart"}
+		}
+		c.add(k)
+	}
+	if len(list) > 0 && c.opt.Restart == "" {
+		c.patient(ctx)
+	}
+}
+
+// patient waits until an application that was lied to about the keys has read
+// them again.
+func (c *checker) patient(ctx context.Context) {
+	for range 14 {
+		if c.enters(ctx) {
+			return
+		}
+		select {
+		case <-time.After(5 * time.Second):
+		case <-ctx.Done():
+			return
+		}
+	}
+	c.tried("after", "does-not-recover", true, "une connexion honnête échoue encore une minute après des mensonges sur les clés",
+		"an honest sign-in still fails a minute after lies about the keys", "keys-500")
+}
+
+// readings is how often the mock remembers that its metadata were read.
+func (c *checker) readings(ctx context.Context) int {
+	p := c.browser().step(ctx, http.MethodGet, c.base.ResolveReference(&url.URL{Path: "/_mock/api/requests"}), nil)
+	return bytes.Count(p.body, []byte("openid-configuration"))
+}
+
+// metadata tries the lies about the metadata, which an application reads when it
+// starts.
+func (c *checker) metadata(ctx context.Context, list []mockpsc.Fault) {
+	for _, f := range list {
+		if c.opt.Restart == "" || !c.api {
+			c.skip(f.Where, "fault:"+f.Name, "l'application garde ce qu'elle a lu : il faut -restart, et un simulateur avec l'API /_mock/api",
+				"the application keeps what it has read: -restart is needed, and a mock with the API /_mock/api")
+			continue
+		}
+		before := c.readings(ctx)
+		queue := map[string]any{"client": c.client, "faults": []string{f.Name}, "count": 100}
+		if err := c.call(ctx, http.MethodPost, "/_mock/api/faults", queue); err != nil {
+			c.skip(f.Where, "fault:"+f.Name, err.Error(), err.Error())
+			continue
+		}
+		if err := c.restart(ctx); err != nil {
+			// It reads them when it starts, and rightly does not.
+			c.add(Case{ID: "fault:" + f.Name, Group: f.Where, Status: passed})
+		} else {
+			b := c.browser()
+			way, err := b.signIn(ctx, c.begin, c.opt.Persona)
+			k, ok := c.judge(ctx, b, f, way, err)
+			if !ok {
+				return
+			}
+			if c.readings(ctx) == before {
+				k = Case{ID: k.ID, Group: k.Group, Status: skipped, Seen: words{"l'application ne lit pas les métadonnées", "the application does not read the metadata"}}
+			}
+			c.add(k)
+		}
+		if err := c.call(ctx, http.MethodDelete, "/_mock/api/faults?client="+url.QueryEscape(c.client), nil); err != nil {
+			c.skip(f.Where, "fault:"+f.Name, err.Error(), err.Error())
+			return
+		}
+	}
+	if c.opt.Restart != "" && len(list) > 0 && c.api {
+		if err := c.restart(ctx); err != nil || !c.enters(ctx) {
+			c.tried("after", "does-not-recover", true, "l'application ne repart pas après les métadonnées fausses", "the application does not start again after false metadata", c.opt.Restart)
+		}
+	}
+}
