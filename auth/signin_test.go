@@ -215,7 +215,7 @@ func TestEveryFaultIsRefused(t *testing.T) {
 func TestEveryFaultOfAnAddressIsRefused(t *testing.T) {
 	for _, f := range mockpsc.Faults() {
 		if f.Where == "logout_token" {
-			continue // nothing listens to it yet
+			continue // see below
 		}
 		t.Run(f.Name, func(t *testing.T) {
 			t.Parallel()
@@ -238,6 +238,57 @@ func TestEveryFaultOfAnAddressIsRefused(t *testing.T) {
 				t.Errorf("got %s at %s, want a page with a reference:\n%s", got.Status, got.Request.URL, got.Text)
 			}
 		})
+	}
+}
+
+// The lies of a logout token, and the honest one: auth reads none, at any of its
+// addresses, and who is in stays in.
+func TestNoLogoutTokenEndsASession(t *testing.T) {
+	w := newWorld(t)
+	w.psc.Clients = []mockpsc.Client{{ID: "carelink", Secret: "carelink-secret", RedirectURIs: []string{w.cfg.RedirectURL}}}
+	tokens := [][]string{nil}
+	for _, f := range mockpsc.Faults() {
+		if f.Where == "logout_token" {
+			tokens = append(tokens, []string{f.Name})
+		}
+	}
+	if len(tokens) < 19 {
+		t.Fatalf("the mock has %d faults of logout tokens", len(tokens)-1)
+	}
+	for _, path := range []string{"callback", "login", "logout", "session", "signed-out", "backchannel-logout"} {
+		w.psc.Clients[0].BackchannelLogoutURI = w.url + "/app/auth/" + path
+		for _, faults := range tokens {
+			c := w.browser()
+			callback := w.callbackURL(c, "sf-petit", faults...)
+			if got := w.get(c, strings.TrimPrefix(callback, w.url)); got.StatusCode != 200 {
+				t.Fatalf("the sign-in got %s", got.Status)
+			}
+			w.audit.take()
+			w.endAtPSC(callback)
+			if got := w.get(c, "/patients"); got.StatusCode != 200 || strings.HasPrefix(got.Request.URL.String(), w.psc.URL) {
+				t.Errorf("%v at %s signed the person out: %s", faults, path, got.Status)
+			}
+			if events := w.audit.take(); len(events) != 0 {
+				t.Errorf("%v at %s: told %+v", faults, path, events)
+			}
+		}
+	}
+}
+
+// endAtPSC ends the session at the mock that a callback came from. The mock
+// answers once it has told the app.
+func (w *world) endAtPSC(callback string) {
+	w.t.Helper()
+	u, err := url.Parse(callback)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req, err := http.NewRequest(http.MethodDelete, w.psc.URL+"/_mock/api/sessions/"+u.Query().Get("session_state"), nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if got := w.read(http.DefaultClient.Do(req)); got.StatusCode != http.StatusNoContent {
+		w.t.Fatalf("the mock ended the session with %s: %s", got.Status, got.Text)
 	}
 }
 
