@@ -100,19 +100,11 @@ func findFaults(names []string) ([]Fault, error) {
 		}
 		f, ok := faultsByName()[name]
 		if !ok {
-			return nil, fmt.Errorf("mockpsc: unknown fault %q; known: %s", name, strings.Join(faultNames(), ", "))
+			return nil, fmt.Errorf("mockpsc: unknown fault %q; the command mockpsc faults and the address /_mock/api/faults list them all", name)
 		}
 		list = append(list, f)
 	}
 	return list, nil
-}
-
-func faultNames() []string {
-	var names []string
-	for _, f := range allFaults() {
-		names = append(names, f.Name)
-	}
-	return names
 }
 
 // The words of many rows.
