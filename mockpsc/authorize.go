@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"fmt"
 	"math"
 	"math/big"
@@ -43,48 +42,6 @@ type attempt struct {
 	ask    *session // who is asked whether to go on; nil: nobody
 	guest  *person  // likewise, after a sign-in at the hospital
 	done   string   // where the browser was sent, once it is over
-}
-
-// A session is an SSO session: a browser that need not say again who it is.
-type session struct {
-	sid      string
-	secret   string // with sid, the cookie
-	confirm  string // in the form that asks whether to sign out, so that no other site can post it
-	person   *person
-	mode     authMode
-	client   *Client // at which it began
-	started  time.Time
-	authTime time.Time // of the latest proof
-	used     time.Time
-	longest  time.Duration // from started
-	idle     time.Duration // from used
-	ended    bool
-	parties  []party // whom its end concerns
-}
-
-func (ses *session) alive(now time.Time) bool {
-	return ses.open(now) && now.Sub(ses.used) < ses.idle
-}
-
-// ends is when the session is over, whatever happens in it: as at Keycloak, a
-// later proof of who somebody is does not begin it anew. (Inferred.)
-func (ses *session) ends() time.Time { return ses.started.Add(ses.longest) }
-
-// newSession begins a session. Called with s.mu held.
-func (s *Server) newSession(p *person, mode authMode, client *Client) *session {
-	now := s.now()
-	ses := &session{
-		sid: newUUID(), secret: newHandle(), confirm: newHandle(),
-		person: p, mode: mode, client: client, started: now, authTime: now, used: now,
-	}
-	ses.longest, ses.idle = s.sessionLifetimes()
-	s.sessions[ses.sid] = ses
-	return ses
-}
-
-// open is alive but for the idle time, which tokens count for themselves.
-func (ses *session) open(now time.Time) bool {
-	return !ses.ended && now.Before(ses.ends()) && ses.person.means(ses.mode).State != "revoked"
 }
 
 // A refusal says why a request is refused. Of an authorization request it goes
@@ -435,71 +392,6 @@ func (s *Server) resume(a *answer, r *http.Request) *attempt {
 	}
 	a.belongsTo(at.client)
 	return at
-}
-
-// ssoSession returns the living session of the browser, or nil. Called with s.mu held.
-func (s *Server) ssoSession(r *http.Request) *session {
-	sid, secret, _ := strings.Cut(s.cookie(r, "sso"), ".")
-	ses := s.sessions[sid]
-	if ses == nil || subtle.ConstantTimeCompare([]byte(ses.secret), []byte(secret)) != 1 || !ses.alive(s.now()) {
-		return nil
-	}
-	return ses
-}
-
-// browser returns the mark of this browser, set now if there is none.
-func (s *Server) browser(a *answer, r *http.Request) string {
-	if mark := s.cookie(r, "browser"); mark != "" {
-		return strings.Clone(mark)
-	}
-	mark := newHandle()
-	s.setCookie(a, r, "browser", mark, 0)
-	return mark
-}
-
-// cookieName is the mock's own on any host: cookies know no port, so an app or a
-// second mock beside this one must not have the same.
-func (s *Server) cookieName(r *http.Request, what string) string {
-	sum := sha256.Sum256([]byte(s.cookieScope(r)))
-	name := "mockpsc_" + what + "_" + hex.EncodeToString(sum[:4])
-	if strings.HasPrefix(s.cookieScope(r), "https:") {
-		name = "__Host-" + name
-	}
-	return name
-}
-
-// cookieScope is the address that the browser knows.
-func (s *Server) cookieScope(r *http.Request) string {
-	if apart(r) {
-		return s.PhoneURL
-	}
-	return s.base(r)
-}
-
-func (s *Server) cookie(r *http.Request, what string) string {
-	if apart(r) && what != "lang" {
-		return "" // a session of the browser's is none of the phone's business
-	}
-	c, err := r.Cookie(s.cookieName(r, what))
-	if err != nil {
-		return ""
-	}
-	return c.Value
-}
-
-// cookielessPost reports whether a form was posted without a cookie of ours. It
-// may have come from another site, and then the browser kept the cookie back
-// (SameSite=Lax): redirected to the same by GET, it sends it.
-func (s *Server) cookielessPost(r *http.Request, what string) bool {
-	return r.Method == http.MethodPost && s.cookie(r, what) == ""
-}
-
-// setCookie sets a host-only cookie; seconds 0 is until the browser closes, less deletes it.
-func (s *Server) setCookie(a *answer, r *http.Request, what, value string, seconds int) {
-	http.SetCookie(a, &http.Cookie{
-		Name: s.cookieName(r, what), Value: value, Path: "/", MaxAge: seconds,
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: strings.HasPrefix(s.cookieScope(r), "https:"),
-	})
 }
 
 // twoDigits is the number that screen and phone both show.

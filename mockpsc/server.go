@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -264,58 +263,11 @@ func (s *Server) note(entry *Request) {
 // it is in; nil means that the server can serve. ServeHTTP answers 500 with the
 // same text, so that a program may call Check before it listens or not at all.
 func (s *Server) Check() error {
-	var errs []error
-	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("mockpsc: "+format, args...)) }
-
-	errs = append(errs, s.checkAddresses(), s.checkPhoneURL(), s.checkCA(), s.Lifetimes.check("Lifetimes"), s.Assume.check())
+	errs := []error{s.checkAddresses(), s.checkPhoneURL(), s.checkCA(), s.checkClients(), s.Lifetimes.check("Lifetimes"), s.Assume.check()}
 	if docs, err := s.documents(); err != nil {
 		errs = append(errs, err)
 	} else if err := s.checkAuto(docs); err != nil {
 		errs = append(errs, err)
-	}
-	seen := map[string]bool{}
-	for _, c := range s.Clients {
-		switch {
-		case c.ID == "":
-			bad("a client has no ID")
-		case seen[c.ID]:
-			bad("client %q is declared twice; give one client several addresses instead", c.ID)
-		}
-		seen[c.ID] = true
-		switch {
-		case c.Secret == "" && !c.TLSClientAuth:
-			bad("client %q has no Secret", c.ID)
-		case c.Secret != "" && c.TLSClientAuth:
-			bad("client %q has a Secret and TLSClientAuth; it authenticates in one way", c.ID)
-		case c.CertificateDN != "" && !c.TLSClientAuth:
-			bad("client %q has a CertificateDN without TLSClientAuth", c.ID)
-		case c.CertificateBoundTokens && !c.TLSClientAuth:
-			bad("client %q has CertificateBoundTokens without TLSClientAuth", c.ID)
-		}
-		if len(c.RedirectURIs) == 0 && !c.anyLoopback {
-			bad("client %q has no redirect URI", c.ID)
-		}
-		for _, uri := range slices.Concat(c.RedirectURIs, c.PostLogoutURIs) {
-			if err := checkReturnURI(uri); err != nil {
-				bad("client %q, address %q: %w", c.ID, uri, err)
-			}
-		}
-		if c.BackchannelLogoutURI != "" {
-			if err := checkLogoutURI(c.BackchannelLogoutURI); err != nil {
-				bad("client %q, BackchannelLogoutURI %q: %w", c.ID, c.BackchannelLogoutURI, err)
-			}
-		}
-		if err := c.Lifetimes.check("client " + strconv.Quote(c.ID) + ", Lifetimes"); err != nil {
-			errs = append(errs, err)
-		}
-		if c.Lifetimes.Session != 0 || c.Lifetimes.SessionIdle != 0 {
-			bad("client %q: Session and SessionIdle are the Server's; clients share a session", c.ID)
-		}
-		if c.StartURL != "" {
-			if err := checkReturnURI(c.StartURL); err != nil {
-				bad("client %q, StartURL %q: %w", c.ID, c.StartURL, err)
-			}
-		}
 	}
 	return errors.Join(errs...)
 }
@@ -497,34 +449,6 @@ func (s *Server) trueNow() time.Time {
 		return s.Now()
 	}
 	return time.Now()
-}
-
-// defaultClients is what an empty Server.Clients stands for.
-var defaultClients = []Client{{ID: "carelink", Secret: "carelink-secret", Name: "CareLink", anyLoopback: true}}
-
-func (s *Server) clients() []Client {
-	if len(s.Clients) == 0 {
-		return defaultClients
-	}
-	return s.Clients
-}
-
-func (s *Server) clientIDs() string {
-	var ids []string
-	for _, c := range s.clients() {
-		ids = append(ids, c.ID)
-	}
-	return strings.Join(ids, ", ")
-}
-
-func (s *Server) client(id string) *Client {
-	list := s.clients()
-	for i := range list {
-		if list[i].ID == id {
-			return &list[i]
-		}
-	}
-	return nil
 }
 
 // sweep drops what has expired, once a minute. Called with s.mu held.
