@@ -30,6 +30,7 @@ const (
 	maxKeySet   = 256 << 10
 	maxTokens   = 128 << 10
 	maxUserInfo = 256 << 10
+	maxAddress  = 8000 // bytes of an address that every server takes (RFC 9110 4.1)
 
 	refreshAfter = time.Hour        // metadata and keys are read anew
 	keepAtMost   = 24 * time.Hour   // keys are used no longer while PSC is down
@@ -470,5 +471,10 @@ func (p *provider) logoutURL(m metadata, idTokenHint, returnTo string) string {
 	if strings.Contains(m.EndSession, "?") {
 		sep = "&"
 	}
-	return m.EndSession + sep + query.Encode()
+	address := m.EndSession + sep + query.Encode()
+	if len(address) > maxAddress {
+		query.Del("id_token_hint") // PSC then asks the person, which is better than an error
+		address = m.EndSession + sep + query.Encode()
+	}
+	return address
 }

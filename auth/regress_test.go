@@ -478,3 +478,40 @@ func TestTheLanguageOfAPage(t *testing.T) {
 		}
 	}
 }
+
+// An ID token may be longer than an address that servers take: PSC would answer
+// 414 or 431, and keep its session.
+func TestASignOutWithALongIDToken(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		size int // of a claim that nobody asked for
+		hint bool
+	}{
+		{"an ordinary one is the hint", 0, true},
+		{"one that makes the address too long is left out", 8000, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newHostile(t)
+			h.claims["x"] = strings.Repeat("x", tt.size)
+			rec, in := h.signIn()
+			if !in {
+				t.Fatalf("got %d", rec.Code)
+			}
+			out := httptest.NewRequest("POST", "/auth/logout", nil)
+			for _, c := range rec.Result().Cookies() {
+				out.AddCookie(c)
+			}
+			bye := httptest.NewRecorder()
+			h.rp.ServeHTTP(bye, out)
+			address := fmt.Sprint(members(bye.Body.Bytes())["logout_url"])
+			u, err := url.Parse(address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			q := u.Query()
+			if q.Has("id_token_hint") != tt.hint || len(address) > 8000 || q.Get("client_id") != "client" || q.Get("post_logout_redirect_uri") == "" || q.Get("state") == "" {
+				t.Errorf("leads to %d bytes with %d parameters, hint %v", len(address), len(q), q.Has("id_token_hint"))
+			}
+		})
+	}
+}
