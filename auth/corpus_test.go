@@ -449,7 +449,25 @@ func (l *lab) serve(r *http.Request) *httptest.ResponseRecorder {
 		}
 	}()
 	l.app.ServeHTTP(rec, r)
+	cookiesThatBrowsersKeep(l.t, rec)
 	return rec
+}
+
+// cookiesThatBrowsersKeep checks that an answer sets no cookie twice, of which
+// browsers keep the last, and none so large that they drop it (RFC 6265bis 4.1.1
+// and 5.6).
+func cookiesThatBrowsersKeep(t testing.TB, rec *httptest.ResponseRecorder) {
+	t.Helper()
+	seen := map[string]bool{}
+	for _, k := range rec.Result().Cookies() {
+		if seen[k.Name] {
+			t.Errorf("%s is set twice", k.Name)
+		}
+		seen[k.Name] = true
+		if len(k.Name)+len(k.Value) > 4096 || len(k.Path) > 1024 || k.MaxAge > 400*24*3600 {
+			t.Errorf("%s has %d bytes and lives %d s", k.Name, len(k.Name)+len(k.Value), k.MaxAge)
+		}
+	}
 }
 
 func page(target string) *http.Request {
