@@ -515,3 +515,114 @@ func TestASignOutWithALongIDToken(t *testing.T) {
 		})
 	}
 }
+
+// Every door that redirects, or makes a link, is offered a way out under every
+// name that such a parameter has somewhere.
+func TestNoDoorLeadsElsewhere(t *testing.T) {
+	h := newHostile(t)
+	for _, target := range []string{"//evil.example/x", `/\evil.example`, "https://evil.example/x", "/x/..//evil.example", "/\t/evil.example", "javascript:evil.example"} {
+		rec, in := h.signIn()
+		if !in {
+			t.Fatal("the honest sign-in was refused")
+		}
+		session := rec.Result().Cookies()
+		query := url.Values{}
+		for _, name := range []string{"return_to", "next", "redirect", "redirect_uri", "post_logout_redirect_uri", "target_link_uri", "url"} {
+			query.Set(name, target)
+		}
+		for _, door := range []struct{ method, path, state string }{
+			{"GET", "/auth/login", ""}, {"GET", "/auth/callback", ""}, {"GET", "/auth/callback", strings.Repeat("A", 43)}, {"GET", "/auth/callback", "no-state"},
+			{"GET", "/auth/logout", ""}, {"GET", "/auth/signed-out", "x"}, {"GET", "/auth/session", ""}, {"POST", "/auth/session", ""}, {"POST", "/auth/logout", ""},
+		} {
+			query.Del("state")
+			if door.state != "" {
+				query.Set("state", door.state)
+				query.Set("code", "c")
+			}
+			for _, signedIn := range []bool{false, true} {
+				r := navigation(door.path + "?" + query.Encode())
+				r.Method = door.method
+				if signedIn {
+					for _, c := range session {
+						r.AddCookie(c)
+					}
+				}
+				rec := httptest.NewRecorder()
+				h.rp.ServeHTTP(rec, r)
+				to := rec.Header().Get("Location")
+				if strings.Contains(to, "evil") || strings.Contains(rec.Body.String(), "evil") {
+					t.Errorf("%s %s, signed in %v, with %q: %d to %q %s", door.method, door.path, signedIn, target, rec.Code, to, rec.Body)
+				}
+				if to != "" && browserOrigin(to) != "https://app.example" && !strings.HasPrefix(to, h.cfg.Provider.Issuer+"/auth?") {
+					t.Errorf("%s %s: sent to %q", door.method, door.path, to)
+				}
+			}
+		}
+		// The page of a sign-in that failed leads to a second try, and on from there.
+		h.claims["acr"] = "eidas0"
+		login := httptest.NewRecorder()
+		h.rp.ServeHTTP(login, navigation("/auth/login?return_to="+url.QueryEscape(target)))
+		to, _ := url.Parse(login.Header().Get("Location"))
+		h.nonce = to.Query().Get("nonce")
+		r := navigation("/auth/callback?code=c&state=" + to.Query().Get("state"))
+		r.AddCookie(login.Result().Cookies()[0])
+		failed, _ := h.end(r)
+		if failed.Code != 401 || strings.Contains(failed.Body.String(), "evil") || !strings.Contains(failed.Body.String(), `href="/auth/login?return_to=%2F"`) {
+			t.Errorf("%q: the page of a failure is %d %s", target, failed.Code, failed.Body)
+		}
+		delete(h.claims, "acr")
+	}
+}
+
+// A rotation while many sign in: the set is read once for all of them, and in the
+// ten seconds after a reading that did not help nobody waits for another.
+func TestManyUnknownKeysAtOnceCauseOneReading(t *testing.T) {
+	h := newHostile(t)
+	if _, in := h.signIn(); !in {
+		t.Fatal("the honest sign-in was refused")
+	}
+	h.header["kid"] = "invented"
+	served := make(chan bool, 64)
+	h.answers["certs"] = func(w http.ResponseWriter, _ *http.Request) {
+		served <- true
+		time.Sleep(50 * time.Millisecond) // while the others come
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, h.keys)
+	}
+	var callbacks []*http.Request
+	for range 20 {
+		login, state := h.begin()
+		r := navigation("/auth/callback?code=c&state=" + state)
+		r.AddCookie(login.Result().Cookies()[0])
+		callbacks = append(callbacks, r)
+	}
+	var all sync.WaitGroup
+	for _, r := range callbacks {
+		all.Go(func() {
+			rec := httptest.NewRecorder()
+			h.rp.ServeHTTP(rec, r)
+			if rec.Code != 401 {
+				t.Errorf("got %d", rec.Code)
+			}
+		})
+	}
+	all.Wait()
+	if n := len(served); n != 1 {
+		t.Errorf("twenty sign-ins with an unknown key read the set %d times", n)
+	}
+}
+
+// Claims that point to other documents are not followed (OIDC Core 5.6.2), and
+// what they would say counts for nothing.
+func TestClaimsOfOthersAreIgnored(t *testing.T) {
+	h := newHostile(t)
+	elsewhere := h.server.URL + "/evil"
+	h.userinfo = `{"sub":"f:x:899999001011","SubjectNameID":"899999001011","given_name":"Jean","family_name":"DUPONT",
+		"_claim_names":{"SubjectNameID":"a","email":"b"},"_claim_sources":{"a":{"JWT":"eyJhbGciOiJub25lIn0.eyJTdWJqZWN0TmFtZUlEIjoiODk5OTk5MDAxMDI5In0."},"b":{"endpoint":"` + elsewhere + `"}}}`
+	if rec, in := h.signIn(); !in {
+		t.Fatalf("got %d", rec.Code)
+	}
+	if h.count("evil") != 0 || h.users.last.NationalID != "899999001011" || h.users.last.Email != "" {
+		t.Errorf("%d calls elsewhere, signed in %s %q", h.count("evil"), h.users.last.NationalID, h.users.last.Email)
+	}
+}
