@@ -300,6 +300,7 @@ func TestIDToken(t *testing.T) {
 			h.header["kid"], h.keys = kid, keySet(jwk(&h.key.PublicKey, m{"kid": kid}))
 		}, true},
 		{"claims nobody asked for", func(h *hostile) { h.claims["x"] = m{"y": []any{1, nil}} }, true},
+		{"nearly 32 KiB", func(h *hostile) { h.claims["x"] = strings.Repeat("x", 23<<10) }, true},
 		{"bad keys beside the good one", func(h *hostile) {
 			h.keys = keySet(`{}`, `null`, `{"kty":"AKP","alg":"ML-DSA-44","pub":"x"}`, `{"kty":"OKP","crv":"X448","x":"AA"}`, `{"kty":"RSA"}`, `{"kty":"oct","kid":"k1","k":"AAAA"}`,
 				jwk(&h.key.PublicKey, m{"kid": "k1"}))
@@ -346,6 +347,7 @@ func TestIDToken(t *testing.T) {
 		{"other spare bits", func(h *hostile) { h.mangle = func(s string) string { return s[:len(s)-1] + string(s[len(s)-1]+1) } }, false},
 		{"four parts", func(h *hostile) { h.mangle = func(s string) string { return s + ".x" } }, false},
 		{"five parts", func(h *hostile) { h.mangle = func(s string) string { return s + ".x.y" } }, false},
+		{"more than 32 KiB", func(h *hostile) { h.claims["x"] = strings.Repeat("x", 24<<10) }, false},
 		{"a million dots", func(h *hostile) { h.mangle = func(string) string { return strings.Repeat(".", 100_000) } }, false},
 		{"JSON serialisation", func(h *hostile) {
 			h.mangle = func(s string) string {
@@ -571,6 +573,8 @@ func TestMetadata(t *testing.T) {
 
 func TestKeyRotation(t *testing.T) {
 	h := newHostile(t)
+	told := &logs{}
+	h.restart(func(c *auth.Config) { c.Logger = textLogger(told) })
 	good := func(when string) {
 		t.Helper()
 		if rec, in := h.signIn(); !in {
@@ -612,6 +616,9 @@ func TestKeyRotation(t *testing.T) {
 	h.answers["certs"] = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }
 	h.clock.Advance(23 * time.Hour)
 	good("keys read 23 hours ago")
+	if !strings.Contains(told.String(), `level=WARN msg="auth: cannot read PSC's keys again`) {
+		t.Errorf("the operator is told %s", told)
+	}
 	h.clock.Advance(2 * time.Hour)
 	bad("keys read 25 hours ago")
 	delete(h.answers, "certs")
@@ -702,6 +709,10 @@ func TestTheSessionTokenIsAnOrdinaryJWT(t *testing.T) {
 		{"as it was", "", "", true},
 		{"an unknown claim", `"iss"`, `"new":{"x":[1]},"iss"`, true},
 		{"another issuer", w.url, "http://localhost:1", false},
+		{"no issuer", `"iss"`, `"xiss"`, false},
+		{"no national identifier", `"national_id"`, `"xnational_id"`, false},
+		{"7 KiB", `"iss"`, `"x":"` + strings.Repeat("x", 5<<10-300) + `","iss"`, true},
+		{"more than 8 KiB", `"iss"`, `"x":"` + strings.Repeat("x", 6<<10) + `","iss"`, false},
 		{"no subject", `"sub"`, `"xsub"`, false},
 		{"no session", `"sid"`, `"xsid"`, false},
 		{"no jti", `"jti"`, `"xjti"`, false},

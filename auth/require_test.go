@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -288,6 +289,10 @@ func TestAnotherSitesPageCannotAct(t *testing.T) {
 	if got := w.get(c, "/patients"); got.StatusCode != 200 {
 		t.Errorf("after all that the session got %s", got.Status)
 	}
+	// A browser adds no bearer by itself: who sends one means it.
+	if got := w.do(program(), "POST", "/patients", "Sec-Fetch-Site", "cross-site", "Authorization", "Bearer "+value); got.StatusCode != 200 {
+		t.Errorf("a script elsewhere that was given a bearer got %s", got.Status)
+	}
 }
 
 func TestTheLifeOfASession(t *testing.T) {
@@ -316,9 +321,99 @@ func TestTheLifeOfASession(t *testing.T) {
 	if got := w.get(stay(&idle), "/patients"); got.StatusCode != 303 {
 		t.Errorf("after 30 minutes without a request: %s", got.Status)
 	}
+	if n := w.calls("/logout"); n != 0 {
+		t.Errorf("a time-out ended the session at PSC, by %d calls", n)
+	}
 	name := w.sessionCookieName()
 	if got := w.get(program(), "/patients", "Cookie", name+"="+last); got.StatusCode != 401 {
 		t.Errorf("the saved cookie: %s", got.Status)
+	}
+}
+
+func TestAShorterSession(t *testing.T) {
+	w := newWorld(t, func(c *auth.Config) { c.SessionTTL, c.SessionMax = 5*time.Minute, 10*time.Minute })
+	token := w.token("dr-dupont")
+	for _, tt := range []struct {
+		name   string
+		later  time.Duration
+		status int
+	}{
+		{"a second before it ends", 5*time.Minute - time.Second, 200},
+		{"when it has ended", time.Second, 401},
+	} {
+		w.clock.Advance(tt.later)
+		if got := w.get(program(), "/patients", "Authorization", "Bearer "+token); got.StatusCode != tt.status {
+			t.Errorf("%s: got %s, want %d", tt.name, got.Status, tt.status)
+		}
+	}
+	c := w.browser()
+	w.signIn(c, "dr-martin")
+	w.clock.Advance(4 * time.Minute)
+	w.get(c, "/patients")
+	w.clock.Advance(4 * time.Minute)
+	w.get(c, "/patients")
+	w.clock.Advance(2 * time.Minute)
+	if got := w.get(stay(c), "/patients"); got.StatusCode != 303 {
+		t.Errorf("after ten minutes of work: %s", got.Status)
+	}
+}
+
+// A token that is over is not a way to another one.
+func TestWhatIsOverIsNotRenewed(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(w *world, token string)
+	}{
+		{"its half hour has passed", func(w *world, _ string) { w.clock.Advance(30 * time.Minute) }},
+		{"the person has signed out", func(w *world, token string) {
+			w.do(program(), "POST", "/app/auth/logout", "Authorization", "Bearer "+token)
+		}},
+		{"the secret is gone", func(w *world, _ string) {
+			redirect := w.cfg.RedirectURL
+			w.start(func(c *auth.Config) { c.RedirectURL, c.Secrets = redirect, [][]byte{[]byte(strings.Repeat("n", 32))} })
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			name, token := w.sessionCookieName(), w.token("dr-dupont")
+			tt.end(w, token)
+			for _, credential := range [][]string{{"Authorization", "Bearer " + token}, {"Cookie", name + "=" + token}} {
+				got := w.do(program(), "POST", "/app/auth/session", credential...)
+				if got.StatusCode != 401 || strings.Contains(got.Text, "access_token") || w.renewedBy(got) != "" {
+					t.Errorf("by %s: got %s %s", credential[0], got.Status, got.Text)
+				}
+				if challenge := got.Header.Get("WWW-Authenticate"); challenge != `Bearer error="invalid_token"` { // RFC 6750 3.1
+					t.Errorf("by %s: WWW-Authenticate %q", credential[0], challenge)
+				}
+			}
+		})
+	}
+}
+
+// renewedBy returns the session token that an answer sets, or "".
+func (w *world) renewedBy(got *answer) string {
+	for _, k := range got.Cookies() {
+		if strings.Contains(k.Name, "psc_session") {
+			return k.Value
+		}
+	}
+	return ""
+}
+
+// What names a session is not to be guessed, and names one only.
+func TestSessionsHaveRandomNames(t *testing.T) {
+	w := newWorld(t)
+	seen := map[string]bool{}
+	for range 5 {
+		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(w.token("dr-dupont"), ".")[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims := decode[struct{ Sid, Jti string }](t, string(payload))
+		if len(claims.Sid) != 43 || len(claims.Jti) != 22 || seen[claims.Sid] || seen[claims.Jti] || strings.HasPrefix(claims.Sid, claims.Jti) {
+			t.Errorf("sid of %d characters, jti of %d, or one that was there before", len(claims.Sid), len(claims.Jti))
+		}
+		seen[claims.Sid], seen[claims.Jti] = true, true
 	}
 }
 

@@ -3,9 +3,11 @@ package auth_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -78,7 +80,7 @@ func TestTheAuthorizationRequest(t *testing.T) {
 	w := newWorld(t)
 	seen := map[string]bool{}
 	for range 3 {
-		resp := w.get(stay(w.browser()), "/app/auth/login?return_to=/x&scope=evil&state=mine&nonce=mine&redirect_uri=https://evil.example&prompt=none&login_hint=dr-dupont")
+		resp := w.get(stay(w.browser()), "/app/auth/login?return_to=/x&scope=evil&state=mine&nonce=mine&redirect_uri=https://evil.example&prompt=none&ui_locales=en&request=x&response_mode=fragment&foo=bar&max_age=300&login_hint=dr-dupont")
 		u, err := url.Parse(resp.Header.Get("Location"))
 		if err != nil {
 			t.Fatal(err)
@@ -87,11 +89,14 @@ func TestTheAuthorizationRequest(t *testing.T) {
 		for name, want := range map[string]string{
 			"response_type": "code", "client_id": "carelink", "redirect_uri": w.cfg.RedirectURL,
 			"scope": "openid scope_all", "acr_values": "eidas1", "code_challenge_method": "S256",
-			"login_hint": "dr-dupont", "prompt": "",
+			"login_hint": "dr-dupont", "max_age": "300", "prompt": "",
 		} {
 			if got := q.Get(name); got != want || len(q[name]) > 1 {
 				t.Errorf("%s: got %q, want %q", name, q[name], want)
 			}
+		}
+		if got := strings.Join(slices.Sorted(maps.Keys(q)), " "); got != "acr_values client_id code_challenge code_challenge_method login_hint max_age nonce redirect_uri response_type scope state" {
+			t.Errorf("PSC is sent %s", got)
 		}
 		for _, name := range []string{"state", "nonce", "code_challenge"} {
 			v := q.Get(name)
@@ -581,6 +586,7 @@ func TestReturnTo(t *testing.T) {
 		{"/patients/", "/patients/"},
 		{"/a%20b", "/a%20b"},
 		{"/a#frag", "/a#frag"},
+		{"/a#b//c/../d", "/a#b//c/../d"}, // which http.Redirect would rewrite
 		{"/d?u=https%3A%2F%2Fexample.org", "/d?u=https%3A%2F%2Fexample.org"},
 		{"/d?q=1&q=2", "/d?q=1&q=2"},
 		{"/@x;y", "/@x;y"},
