@@ -5,6 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"log"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -12,6 +15,7 @@ import (
 	"time"
 
 	"github.com/pscauth/pscauth/auth"
+	"github.com/pscauth/pscauth/auth/psc"
 )
 
 // refusingSessions is a store whose writes fail on demand.
@@ -309,5 +313,32 @@ func TestASignInEndsAtTheProviderWhereItBegan(t *testing.T) {
 	}
 	if _, in := b.signIn(); !in {
 		t.Error("the other provider's own sign-in was refused")
+	}
+}
+
+// A provider that cannot prove by TLS that it is PSC is told nothing, not even
+// which app asks.
+func TestWhoSpeaksForPSCMustProveIt(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		tls  *tls.Config
+		says string
+	}{
+		{"a certificate that nobody vouches for", nil, "x509: certificate signed by unknown authority"},
+		{"TLS 1.1", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}, "protocol version"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was asked") }))
+			server.TLS = tt.tls
+			server.Config.ErrorLog = log.New(io.Discard, "", 0)
+			server.StartTLS()
+			defer server.Close()
+			h, l := newHostile(t), &logs{}
+			h.restart(func(c *auth.Config) { c.Provider, c.HTTPClient, c.Logger = psc.At(server.URL), nil, textLogger(l) })
+			rec, in := h.signIn()
+			if in || rec.Code != 503 || !strings.Contains(l.String(), tt.says) {
+				t.Errorf("got %d, session %v: %s", rec.Code, in, l)
+			}
+		})
 	}
 }

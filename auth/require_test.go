@@ -109,6 +109,7 @@ func TestCredentials(t *testing.T) {
 		{"two bearers in one header", []string{"Authorization", "Bearer " + dupont + ", Bearer " + martin}, false},
 		{"two headers", []string{"Authorization", "Bearer " + dupont, "Authorization", "Bearer " + martin}, false},
 		{"two cookies of the name", []string{"Cookie", name + "=x; " + name + "=" + dupont}, false},
+		{"two cookies of the name, the good one first", []string{"Cookie", name + "=" + dupont + "; " + name + "=x"}, false},
 		{"a cookie in quotes", []string{"Cookie", name + `="` + dupont + `"`}, false},
 		{"another name", []string{"Cookie", "session=" + dupont}, false},
 		{"in a WebSocket's protocol", []string{"Sec-WebSocket-Protocol", dupont}, false},
