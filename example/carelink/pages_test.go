@@ -233,3 +233,29 @@ func TestBroken(t *testing.T) {
 		t.Errorf("the log names a person:\n%s", d.log)
 	}
 }
+
+// Who shares a PC must find the way out wherever they are.
+func TestTheSignOutIsOnEveryPage(t *testing.T) {
+	d := start(t, newClock().now, somewhere(t)...)
+	doctor, _ := d.signedIn("dr-dupont")
+	nobody, _ := d.signedIn("sans-dossier")
+	for _, tt := range []struct {
+		name string
+		a    answer
+	}{
+		{"home", doctor.get("/")},
+		{"patients", doctor.get("/patients")},
+		{"a patient", doctor.get("/patients/42")},
+		{"no such patient", doctor.get("/patients/50")},
+		{"no such page", doctor.get("/nothing")},
+		{"identity", doctor.get("/me")},
+		{"legal", doctor.get("/mentions")},
+		{"accessibility", doctor.get("/accessibilite")},
+		{"patients of nobody", nobody.get("/patients")},
+	} {
+		_, form, _ := strings.Cut(tt.a.body, `method="post" action="/api/v1/auth/logout"`)
+		if form, _, _ = strings.Cut(form, "</form>"); !strings.Contains(form, `type="submit">Se déconnecter</button>`) {
+			t.Errorf("%s: no way out of %s", tt.name, tt.a.path)
+		}
+	}
+}
