@@ -67,7 +67,8 @@ type persona struct {
 	userinfo        []byte
 }
 
-// bend applies faults at one place. It is the only place that lies.
+// bend applies faults at one place. It is the only place that lies. Each fault
+// bends what those before it have left, which may be no JSON any more.
 func bend(chosen []Fault, where string, out *outgoing) {
 	for _, f := range chosen {
 		switch {
@@ -153,13 +154,9 @@ func later(name string, seconds int64) func(*outgoing) {
 	return func(o *outgoing) { o.claims.put(name, o.claims.number("iat")+seconds) }
 }
 
-// renamed gives a member another name.
+// renamed gives a claim another name.
 func renamed(name, to string) func(*outgoing) {
-	return func(o *outgoing) {
-		if i := o.claims.index(name); i >= 0 {
-			o.claims[i].name = to
-		}
-	}
+	return func(o *outgoing) { o.claims.rename(name, to) }
 }
 
 // saying replaces the whole payload.
@@ -206,20 +203,39 @@ func (o object) number(name string) int64 {
 	return 0
 }
 
+// words is a member that is a text; "" if it is none.
 func (o object) words(name string) string {
-	if i := o.index(name); i >= 0 {
-		text, _ := o[i].value.(string)
-		return text
+	i := o.index(name)
+	if i < 0 {
+		return ""
+	}
+	switch v := o[i].value.(type) {
+	case string:
+		return v
+	case json.RawMessage:
+		var text string
+		if json.Unmarshal(v, &text) == nil {
+			return text
+		}
 	}
 	return ""
 }
 
-// editDocument changes a JSON document member by member.
+// rename gives a member another name, if it is there.
+func (o object) rename(name, to string) {
+	if i := o.index(name); i >= 0 {
+		o[i].name = to
+	}
+}
+
+// editDocument changes a JSON document member by member, unless another fault has
+// already put something in its place that has none.
 func editDocument(f func(*object)) func(*outgoing) {
 	return func(o *outgoing) {
-		doc := membersOf(o.document)
-		f(&doc)
-		o.document = doc.text()
+		if doc, err := readMembers(o.document); err == nil {
+			f(&doc)
+			o.document = doc.text()
+		}
 	}
 }
 
