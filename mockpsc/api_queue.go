@@ -43,6 +43,8 @@ func (s *Server) enqueue(client, state string, names []string, count int) error 
 		return err
 	case len(chosen) == 0:
 		return errors.New("mockpsc: no fault is named")
+	case len(state) > maxValue:
+		return fmt.Errorf("mockpsc: a state of %d characters; at most %d wait", len(state), maxValue)
 	case count < 1 || count > maxCount:
 		return fmt.Errorf("mockpsc: count must be 1 to %d; received %d", maxCount, count)
 	}

@@ -92,6 +92,10 @@ func (o *outgoing) body() []byte {
 	return text
 }
 
+// maxFaults is how many can be chosen at once. Each makes an answer longer, and an
+// address is anybody's to write.
+const maxFaults = 16
+
 // findFaults turns names into faults; an unknown one is an error, never ignored.
 func findFaults(names []string) ([]Fault, error) {
 	var list []Fault
@@ -103,7 +107,12 @@ func findFaults(names []string) ([]Fault, error) {
 		if !ok {
 			return nil, fmt.Errorf("mockpsc: unknown fault %q; the command mockpsc faults and the address /_mock/api/faults list them all", name)
 		}
-		list = append(list, f)
+		if slices.ContainsFunc(list, func(other Fault) bool { return other.Name == name }) {
+			return nil, fmt.Errorf("mockpsc: fault %q is named twice", name)
+		}
+		if list = append(list, f); len(list) > maxFaults {
+			return nil, fmt.Errorf("mockpsc: more than %d faults at once", maxFaults)
+		}
 	}
 	return list, nil
 }

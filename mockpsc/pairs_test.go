@@ -14,15 +14,19 @@ func TestAnyTwoFaultsOfOnePlaceGoTogether(t *testing.T) {
 		return slices.ContainsFunc([]string{"oversized", "bomb", "huge", "dots-only"}, func(s string) bool { return strings.HasSuffix(f.Name, s) })
 	}
 	who := roster()[0]
-	other := func() persona { return persona{sub: otherSub, nationalID: "899999009998", userinfo: roster()[1].Userinfo} }
+	other := func() persona {
+		return persona{sub: otherSub, nationalID: "899999009998", userinfo: roster()[1].Userinfo}
+	}
 	k := signingKey()
 	published := func() []byte { return []byte(`{"keys":[` + string(k.jwk().text()) + `]}`) }
 	fresh := map[string]func() *outgoing{
 		"metadata": func() *outgoing {
 			return &outgoing{issuer: "http://127.0.0.1:9090" + realmPath, status: http.StatusOK, document: []byte(metadataCompact())}
 		},
-		"keys":     func() *outgoing { return &outgoing{status: http.StatusOK, document: published()} },
-		"userinfo": func() *outgoing { return &outgoing{status: http.StatusOK, document: who.Userinfo, sub: "sub", other: other} },
+		"keys": func() *outgoing { return &outgoing{status: http.StatusOK, document: published()} },
+		"userinfo": func() *outgoing {
+			return &outgoing{status: http.StatusOK, document: who.Userinfo, sub: "sub", other: other}
+		},
 		"token": func() *outgoing {
 			return &outgoing{issuer: "i", status: http.StatusOK, members: object{{"access_token", "a.b.c"}, {"id_token", "a.b.c"}, {"token_type", "Bearer"}}, other: other}
 		},
