@@ -163,7 +163,7 @@ func TestTheLogAndItsHeadersAreBounded(t *testing.T) {
 	if n := len(list[0].Query); n != 64 {
 		t.Errorf("%d parameters are kept", n)
 	}
-	d.must(400, "POST", "faults", fmt.Sprintf(`{"client":"carelink","state":%q,"faults":["expired"]}`, strings.Repeat("s", 501)))
+	d.must(400, "POST", "faults", fmt.Sprintf(`{"client":"carelink","state":%q,"faults":["expired"]}`, strings.Repeat("s", 4097)))
 	resp, err := http.Post(mock.URL+"/_mock/do", "application/x-www-form-urlencoded", strings.NewReader("do=document&document="+strings.Repeat("x", 1<<17)))
 	if err != nil {
 		t.Fatal(err)

@@ -113,7 +113,7 @@ func (s *Server) consolePage(a *answer, r *http.Request, n notice, document stri
 		for _, f := range q.faults {
 			names = append(names, f.Name)
 		}
-		c.Queue = append(c.Queue, queuedView{q.client.service(), q.state, q.where, strings.Join(names, ", "), q.left})
+		c.Queue = append(c.Queue, queuedView{q.client.service(), clipped(q.state), q.where, strings.Join(names, ", "), q.left})
 	}
 	s.mu.Unlock()
 	for _, app := range c.Apps { // a form may lead there in the end

@@ -333,12 +333,6 @@ func (c *checker) loginParams(ctx context.Context) (*url.URL, []string) {
 // drills has Pro Santé Connect break down, where the mock can be told to.
 func (c *checker) drills(ctx context.Context) {
 	const group = "drill"
-	if !c.api {
-		for _, name := range []string{"outage", "maintenance", "slow-token"} {
-			c.skip(group, "drill:"+name, "il faut un simulateur avec l'API /_mock/api", "a mock with the API /_mock/api is needed")
-		}
-		return
-	}
 	for _, name := range []string{"outage", "maintenance", "slow-token"} {
 		if name == "slow-token" && c.opt.Quick {
 			c.skip(group, "drill:"+name, "-quick", "-quick")
@@ -391,6 +385,16 @@ func (c *checker) drill(ctx context.Context, group, name string) {
 		fail("l'incident passé, une connexion honnête échoue", "the incident over, an honest sign-in fails")
 	}
 	c.add(k)
+}
+
+// queue has faults wait for the sign-in with this state or, without one, for the
+// next count sign-ins of the application.
+func (c *checker) queue(ctx context.Context, state string, count int, faults ...string) error {
+	return c.call(ctx, http.MethodPost, "/_mock/api/faults", map[string]any{"client": c.client, "state": state, "count": count, "faults": faults})
+}
+
+func (c *checker) unqueue(ctx context.Context) error {
+	return c.call(ctx, http.MethodDelete, "/_mock/api/faults?client="+url.QueryEscape(c.client), nil)
 }
 
 // call asks the mock's API for something.
