@@ -32,6 +32,7 @@ func flat(t *testing.T, slack uint64, load func()) {
 	before, routines := heap(), runtime.NumGoroutine()
 	load()
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	ownTransport.CloseIdleConnections()
 	deadline := time.Now().Add(5 * time.Second)
 	for runtime.NumGoroutine() > routines+4 && time.Now().Before(deadline) {
 		time.Sleep(10 * time.Millisecond)

@@ -185,6 +185,10 @@ func (w *world) browser() *http.Client {
 
 type navigating struct{}
 
+// ownTransport is not the default one, whose connections every httptest.Server
+// closes when it ends, those of others too.
+var ownTransport = http.DefaultTransport.(*http.Transport).Clone()
+
 func (navigating) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	if r.Header.Get("Sec-Fetch-Mode") == "" {
@@ -193,7 +197,7 @@ func (navigating) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Header.Get("Accept") == "" {
 		r.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
 	}
-	return http.DefaultTransport.RoundTrip(r)
+	return ownTransport.RoundTrip(r)
 }
 
 // stay returns the browser c without following redirects.

@@ -542,6 +542,34 @@ func TestOtherAnswers(t *testing.T) {
 	}
 }
 
+// A key set has a media type of its own, which certified providers use (RFC 7517
+// 8.5.1). No other answer has it.
+func TestMediaTypeOfKeySets(t *testing.T) {
+	for _, tt := range []struct {
+		name, where, contentType string
+		in                       bool
+	}{
+		{"keys as a key set", "certs", "application/jwk-set+json", true},
+		{"keys as a key set with a charset", "certs", "application/jwk-set+json; charset=utf-8", true},
+		{"keys as JSON", "certs", "application/json", true},
+		{"keys as another kind of JSON", "certs", "application/problem+json", false},
+		{"keys as one key", "certs", "application/jwk+json", false},
+		{"userinfo as a key set", "userinfo", "application/jwk-set+json", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newHostile(t)
+			body := map[string]string{"certs": h.keys, "userinfo": h.userinfo}[tt.where]
+			h.answers[tt.where] = func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", tt.contentType)
+				fmt.Fprint(w, body)
+			}
+			if rec, in := h.signIn(); in != tt.in || !in && rec.Code != 502 {
+				t.Errorf("got %d, session %v: %s", rec.Code, in, rec.Body)
+			}
+		})
+	}
+}
+
 func TestMetadata(t *testing.T) {
 	for _, tt := range []struct {
 		name, member string

@@ -121,12 +121,13 @@ func parseHeader(raw string) (kid string, err error) {
 		}
 		return d.Skip() // jwk, jku, x5c, x5u: never a source of keys
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", badIDToken("malformed_header", "%w", err)
-	case alg != string(signingAlgorithm):
+	}
+	if alg != string(signingAlgorithm) {
 		return "", badIDToken("alg_not_allowed", "alg is not %s", signingAlgorithm)
-	case typ != "" && !strings.EqualFold(typ, "JWT"):
+	}
+	if typ != "" && !strings.EqualFold(typ, "JWT") {
 		return "", badIDToken("wrong_typ", "typ is not JWT")
 	}
 	return kid, nil
@@ -193,29 +194,38 @@ func (p *provider) checkClaims(payload []byte, access, nonce string) (idToken, e
 
 	now := p.now()
 	issued := time.Unix(iat, 0)
-	switch {
-	case issuer != p.env.Issuer:
+	if issuer != p.env.Issuer {
 		return idToken{}, badIDToken("wrong_iss", "iss is not %q", p.env.Issuer)
-	case len(audience) != 1 || audience[0] != p.clientID:
+	}
+	if len(audience) != 1 || audience[0] != p.clientID {
 		// We trust no further audience, so a token for us and others is not ours.
 		return idToken{}, badIDToken("wrong_aud", "aud is not this client alone")
-	case azp != nil && *azp != p.clientID:
+	}
+	if azp != nil && *azp != p.clientID {
 		return idToken{}, badIDToken("wrong_azp", "azp is not this client")
-	case kind != "" && kind != "ID":
+	}
+	if kind != "" && kind != "ID" {
 		return idToken{}, badIDToken("wrong_kind", "its typ claim is not ID")
-	case exp <= 0 || !now.Before(time.Unix(exp, 0).Add(leeway)):
+	}
+	if exp <= 0 || !now.Before(time.Unix(exp, 0).Add(leeway)) {
 		return idToken{}, badIDToken("bad_exp", "exp is missing or %v behind our clock", now.Sub(time.Unix(exp, 0)).Round(time.Second))
-	case iat <= 0 || issued.After(now.Add(leeway)):
+	}
+	if iat <= 0 || issued.After(now.Add(leeway)) {
 		return idToken{}, badIDToken("bad_iat", "iat is missing or %v ahead of our clock", issued.Sub(now).Round(time.Second))
-	case issued.Before(now.Add(-maxIssued)):
+	}
+	if issued.Before(now.Add(-maxIssued)) {
 		return idToken{}, badIDToken("bad_iat", "iat is %v old", now.Sub(issued).Round(time.Second))
-	case nbf != 0 && time.Unix(nbf, 0).After(now.Add(leeway)):
+	}
+	if nbf != 0 && time.Unix(nbf, 0).After(now.Add(leeway)) {
 		return idToken{}, badIDToken("bad_nbf", "nbf lies ahead")
-	case nonce == "" || subtle.ConstantTimeCompare([]byte(gotNonce), []byte(nonce)) != 1:
+	}
+	if nonce == "" || subtle.ConstantTimeCompare([]byte(gotNonce), []byte(nonce)) != 1 {
 		return idToken{}, badIDToken("nonce_mismatch", "nonce is not this sign-in's")
-	case t.Subject == "" || len(t.Subject) > 255 || strings.ContainsFunc(t.Subject, func(r rune) bool { return r <= ' ' || r > '~' }):
+	}
+	if t.Subject == "" || len(t.Subject) > 255 || strings.ContainsFunc(t.Subject, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return idToken{}, badIDToken("bad_sub", "sub is missing or not printable ASCII of at most 255")
-	case authTime < 0 || time.Unix(authTime, 0).After(now.Add(leeway)):
+	}
+	if authTime < 0 || time.Unix(authTime, 0).After(now.Add(leeway)) {
 		return idToken{}, badIDToken("stale_auth", "auth_time lies ahead")
 	}
 	if atHash != nil {
@@ -295,10 +305,10 @@ func (p *provider) keysFor(ctx context.Context, m metadata, kid string) ([]verif
 	if readErr != nil || len(fit) == 0 {
 		p.keysTry = p.now() // a reading that helped does not delay the next one
 	}
-	switch {
-	case readErr == nil:
+	if readErr == nil {
 		return fit, nil
-	case len(fit) == 0:
+	}
+	if len(fit) == 0 {
 		return nil, readErr
 	}
 	p.logger.Warn("auth: cannot read PSC's keys again; going on with those known", "error", readErr)
@@ -377,11 +387,8 @@ func readKey(raw []byte) (verificationKey, bool) {
 		}
 		return d.Skip()
 	})
-	switch {
-	case err != nil, private, kty != "RSA", len(kid) > 256,
-		use != "" && use != "sig",
-		alg != "" && alg != string(signingAlgorithm),
-		ops != nil && !slices.Contains(ops, "verify"):
+	another := use != "" && use != "sig" || alg != "" && alg != string(signingAlgorithm) || ops != nil && !slices.Contains(ops, "verify")
+	if err != nil || private || kty != "RSA" || len(kid) > 256 || another {
 		return verificationKey{}, false
 	}
 	var jwk jose.JSONWebKey

@@ -134,17 +134,18 @@ func (rp *RelyingParty) restart(w http.ResponseWriter, r *http.Request) {
 
 // land answers the browser whose sign-in has ended.
 func (rp *RelyingParty) land(w http.ResponseWriter, r *http.Request, p pendingSignIn, a *attempt, first bool) {
-	switch {
-	case a.failure != nil && a.failure.identifyAgain:
+	if a.failure != nil && a.failure.identifyAgain {
 		// PSC's session is about to end: identify once more, and only once.
 		redirect(w, rp.base+"/login?"+url.Values{"return_to": {p.ReturnTo}, "prompt": {"login"}}.Encode())
 		return
-	case a.failure != nil:
+	}
+	if a.failure != nil {
 		f := *a.failure
 		f.told = !first
 		rp.fail(w, r, &f)
 		return
-	case rp.cfg.Now().Sub(a.finished).Abs() > time.Minute, rp.revoked.known(a.session.ID):
+	}
+	if rp.cfg.Now().Sub(a.finished).Abs() > time.Minute || rp.revoked.known(a.session.ID) {
 		rp.fail(w, r, &failure{page: "not_yours", status: http.StatusBadRequest, reason: "state_replayed", err: errors.New("auth: this sign-in has ended before")})
 		return
 	}
@@ -199,14 +200,16 @@ func readCallback(r *http.Request) (callbackAnswer, *failure) {
 		state: query.Get("state"), code: query.Get("code"), err: query.Get("error"),
 		iss: query.Get("iss"), hasIss: query.Has("iss"),
 	}
-	switch {
-	case a.state == "":
+	if a.state == "" {
 		return refuse("missing_state", "no state")
-	case !wellFormedState(a.state):
+	}
+	if !wellFormedState(a.state) {
 		return refuse("state_mismatch", "the state is not one of ours")
-	case a.code == "" && a.err == "":
+	}
+	if a.code == "" && a.err == "" {
 		return refuse("missing_code", "neither code nor error")
-	case len(a.code) > 4<<10:
+	}
+	if len(a.code) > 4<<10 {
 		return refuse("too_large", "the code is too long")
 	}
 	return a, nil
@@ -324,15 +327,14 @@ func greet(hello string, u User, words string) string {
 func (rp *RelyingParty) checkAuthTime(id idToken, p pendingSignIn) *failure {
 	now := rp.cfg.Now()
 	stale := &failure{page: "invalid", status: http.StatusUnauthorized, reason: "stale_auth", err: errors.New("auth: ID token: stale_auth: the identification is older than was asked")}
-	switch {
-	case (p.MaxAge > 0 || p.Login) && id.Assumed, // OIDC Core 2: auth_time is required then
-		p.MaxAge > 0 && now.Sub(id.AuthTime) > time.Duration(p.MaxAge)*time.Second+leeway,
-		p.Login && id.AuthTime.Before(time.Unix(p.Begun, 0).Add(-leeway)):
+	missing := (p.MaxAge > 0 || p.Login) && id.Assumed // OIDC Core 2: auth_time is required then
+	tooOld := p.MaxAge > 0 && now.Sub(id.AuthTime) > time.Duration(p.MaxAge)*time.Second+leeway
+	before := p.Login && id.AuthTime.Before(time.Unix(p.Begun, 0).Add(-leeway))
+	ends := now.Add(time.Minute).After(id.AuthTime.Add(rp.cfg.SessionMax))
+	if missing || tooOld || before || ends && p.Login {
 		return stale
-	case now.Add(time.Minute).After(id.AuthTime.Add(rp.cfg.SessionMax)):
-		if p.Login {
-			return stale
-		}
+	}
+	if ends {
 		return &failure{identifyAgain: true}
 	}
 	return nil
@@ -371,15 +373,17 @@ func providerFailure(err error) *failure {
 		return f
 	}
 	f.reason = call.what
-	switch {
-	case call.slow():
+	if call.slow() {
 		f.page, f.status = "psc_slow", http.StatusGatewayTimeout
-	case call.down():
+	} else if call.down() {
 		f.page, f.status = "psc_down", http.StatusServiceUnavailable
-	case call.what == "token" && call.code == "invalid_grant":
-		f.page, f.status, f.reason = "code_refused", http.StatusUnauthorized, "exchange_failed"
-	case call.what == "token" && (call.code == "invalid_client" || call.code == "unauthorized_client"):
-		f.reason = "misconfigured" // Config.ClientID or ClientSecret
+	} else if call.what == "token" {
+		switch call.code {
+		case "invalid_grant":
+			f.page, f.status, f.reason = "code_refused", http.StatusUnauthorized, "exchange_failed"
+		case "invalid_client", "unauthorized_client":
+			f.reason = "misconfigured" // Config.ClientID or ClientSecret
+		}
 	}
 	return f
 }

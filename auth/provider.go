@@ -167,7 +167,8 @@ func (p *provider) call(what string, req *http.Request, limit int64) ([]byte, er
 		return nil, &callError{what: what, err: fmt.Errorf("%w: more than %d bytes", errBadAnswer, limit)}
 	}
 	mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	if err != nil || mediaType != "application/json" {
+	keySet := what == "keys" && mediaType == "application/jwk-set+json" // RFC 7517 8.5.1
+	if err != nil || mediaType != "application/json" && !keySet {
 		return nil, &callError{what: what, err: fmt.Errorf("%w: not application/json", errBadAnswer)}
 	}
 	return body, nil

@@ -301,15 +301,16 @@ func (t tokenKeys) read(claims []byte, now time.Time) (Session, error) {
 		}
 		return d.Skip()
 	})
-	switch {
-	case err != nil,
-		issuer != t.issuer, audience != t.issuer,
-		s.UserID == "", s.ID == "", tokenID == "", s.NationalID == "", s.Roles == nil,
-		iat <= 0, exp <= 0, authTime <= 0:
+	anothers := issuer != t.issuer || audience != t.issuer
+	nobodys := s.UserID == "" || s.ID == "" || tokenID == "" || s.NationalID == "" || s.Roles == nil
+	timeless := iat <= 0 || exp <= 0 || authTime <= 0
+	if err != nil || anothers || nobodys || timeless {
 		return Session{}, errTokenMalformed
-	case now.Unix() >= exp:
+	}
+	if now.Unix() >= exp {
 		return s, errTokenExpired // who it was, for the audit
-	case time.Unix(iat, 0).After(now.Add(clockTolerant)):
+	}
+	if time.Unix(iat, 0).After(now.Add(clockTolerant)) {
 		return Session{}, errTokenMalformed
 	}
 	s.IssuedAt, s.ExpiresAt = time.Unix(iat, 0).UTC(), time.Unix(exp, 0).UTC()

@@ -75,8 +75,12 @@ func (a *answer) refuse(status int, ref *refusal) {
 
 // explain puts the rule that was broken into a header, for programs.
 func (a *answer) explain(rule string) {
-	a.Header().Set("X-Mock-PSC-Error", asciiText(rule))
+	rule = asciiText(rule)
+	a.Header().Set("X-Mock-PSC-Error", rule[:min(len(rule), maxExplained)])
 }
+
+// maxExplained bounds a header: some programs take 8 or 16 KB of them all.
+const maxExplained = 1 << 10
 
 // redirect sends the browser on with 303, so that a form that was posted here
 // is never posted there (RFC 9700, section 4.12).

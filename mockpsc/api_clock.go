@@ -94,12 +94,12 @@ func (s *Server) apiSetClock(a *answer, r *http.Request) {
 		a.bad(`want {"freeze":true}, {"advance":"10m"} or {"resume":true}`)
 		return
 	}
-	if ask.Freeze {
-		s.freeze()
-	}
 	if d > 0 && !s.advance(d) {
 		a.bad("advance: the clock ends in 2200")
 		return
+	}
+	if ask.Freeze {
+		s.freeze()
 	}
 	if ask.Resume {
 		s.resumeClock()

@@ -561,6 +561,7 @@ func TestTheConsoleIsClosedToStrangers(t *testing.T) {
 	public := func(s *mockpsc.Server) { s.Issuer = "http://psc.test.example" + issuerPath }
 	publicOpen := func(s *mockpsc.Server) { public(s); open(s) }
 	proxied := func(s *mockpsc.Server) { s.TrustForwarded = true }
+	proxiedOpen := func(s *mockpsc.Server) { proxied(s); open(s) }
 	for _, tt := range []struct {
 		name    string
 		set     func(*mockpsc.Server)
@@ -589,7 +590,9 @@ func TestTheConsoleIsClosedToStrangers(t *testing.T) {
 		{"open, another machine", open, "POST", []string{"far"}, true, ""},
 		{"open, a form of another site", open, "POST", []string{"Sec-Fetch-Site", "cross-site"}, false, "another site"},
 		{"open, at its address", publicOpen, "POST", []string{"far", "Host", "psc.test.example"}, true, ""},
-		{"open, by a name that leads here", publicOpen, "POST", []string{"Host", "evil.example"}, false, "neither this machine nor the mock's own address"},
+		{"open, by a name that leads here", publicOpen, "POST", []string{"Host", "evil.example"}, false, "neither this machine nor that of Server.Issuer"},
+		{"open behind a proxy, by a name that leads here and a header that says it is ours", proxiedOpen, "POST",
+			[]string{"Host", "evil.example", "X-Forwarded-Host", "evil.example"}, false, "neither this machine nor that of Server.Issuer"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			mock := mockpsc.NewServer(t)
@@ -602,9 +605,11 @@ func TestTheConsoleIsClosedToStrangers(t *testing.T) {
 	}
 	t.Run("by every path that leads there", func(t *testing.T) {
 		mock := mockpsc.NewServer(t)
-		for _, path := range []string{"/_mock/", "/_mock", "//_mock/", "/_mock/./api/clock", "/x/../_mock/api/clock", "/%5Fmock/api/clock", "/_mock/api/nothing"} {
-			if status, text := request(mock, "GET", path, "far"); status != 403 {
-				t.Errorf("%s: %d %.200s", path, status, text)
+		for _, path := range []string{"/_mock/", "/_mock", "//_mock/", "/_mock/./api/clock", "/x/../_mock/api/clock", "/%5Fmock/api/clock", "/_mock/api/nothing", "/_mock/api/sessions/x%2f..%2f..%2f..%2f..%2ffoo"} {
+			for _, method := range []string{"GET", "DELETE"} {
+				if status, text := request(mock, method, path, "far"); status != 403 && (method != "GET" || status != 405) {
+					t.Errorf("%s %s: %d %.200s", method, path, status, text)
+				}
 			}
 		}
 	})

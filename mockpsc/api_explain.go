@@ -179,7 +179,3 @@ func orWell(err error) string {
 	}
 	return err.Error()
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }
-
-func parseID(text string) (int64, error) { return strconv.ParseInt(text, 10, 64) }

@@ -25,6 +25,15 @@ var ownPages http.CrossOriginProtection
 
 const openConsole = "Server.OpenConsole (mockpsc -open-console) opens the console and its API to whoever reaches the mock"
 
+// closed answers if the console and its API are closed to a request.
+func (s *Server) closed(a *answer, r *http.Request) bool {
+	why := s.closedTo(r)
+	if why != "" {
+		a.fail(http.StatusForbidden, "console_closed", why)
+	}
+	return why != ""
+}
+
 // closedTo says why the console and its API are closed to a request; "" if they
 // are open.
 //
@@ -38,12 +47,13 @@ func (s *Server) closedTo(r *http.Request) string {
 	}
 	// To follow a link to a page of the console is harmless; to read the API is not.
 	site := r.Header.Get("Sec-Fetch-Site")
-	if strings.HasPrefix(path.Clean(r.URL.Path), consolePath+"api/") && site != "" && site != "same-origin" && site != "none" {
+	api := strings.HasPrefix(path.Clean(r.URL.Path), consolePath+"api/") || strings.Contains(r.Pattern, " "+consolePath+"api/")
+	if api && site != "" && site != "same-origin" && site != "none" {
 		return "the API is not read from the page of another site (Sec-Fetch-Site: " + own(site) + ")"
 	}
 	if !loopbackHost(r.Host) && !(s.OpenConsole && s.isOwnHost(r)) {
 		if s.OpenConsole {
-			return fmt.Sprintf("the Host %q is neither this machine nor the mock's own address", r.Host)
+			return fmt.Sprintf("the Host %q is neither this machine nor that of Server.Issuer or WalletURL (mockpsc -issuer, -wallet-url); a proxy must leave it as it is", r.Host)
 		}
 		return fmt.Sprintf("the Host %q is not a loopback host. %s", r.Host, openConsole)
 	}
@@ -64,11 +74,11 @@ func (s *Server) closedTo(r *http.Request) string {
 	return ""
 }
 
-// isOwnHost reports whether a request names a host at which the mock is meant to
-// be reached.
+// isOwnHost reports whether a request names a host of the configuration. What a
+// proxy says does not count: a page that pretends to be this host can say it too.
 func (s *Server) isOwnHost(r *http.Request) bool {
-	for _, address := range []string{s.base(r), s.wallet(r)} {
-		if u, err := url.Parse(address); err == nil && (s.Issuer != "" || s.TrustForwarded) && strings.EqualFold(u.Host, r.Host) {
+	for _, address := range []string{s.Issuer, s.WalletURL} {
+		if u, err := url.Parse(address); address != "" && err == nil && strings.EqualFold(u.Host, r.Host) {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package mockpsc
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -89,6 +90,9 @@ func (s *Server) apiPutPersona(a *answer, r *http.Request) {
 func (s *Server) putPersona(id string, text []byte) (v personaView, added bool, err error) {
 	file := docFile{"document", text}
 	d, err := file.read()
+	if err == nil {
+		err = errors.Join(file.names()...)
+	}
 	if err != nil {
 		return v, false, err
 	}
@@ -138,32 +142,44 @@ func (s *Server) apiChangePersona(a *answer, r *http.Request) {
 	if !a.read(r, &ask) {
 		return
 	}
-	id := r.PathValue("id")
-	s.mu.Lock()
-	known := s.people[id] != nil
-	s.mu.Unlock()
-	if !known {
-		a.fail(http.StatusNotFound, "not_found", fmt.Sprintf("unknown persona %q; known: %s", id, personaIDs(s.known())))
-		return
-	}
-	if ask.Change == "" && ask.ECPS == "" && ask.Card == "" {
+	v, err := s.changePersona(r.PathValue("id"), ask.Change, ask.ECPS, ask.Card)
+	switch why := strings.TrimPrefix(fmt.Sprint(err), "mockpsc: "); {
+	case errors.Is(err, errUnknownPersona):
+		a.fail(http.StatusNotFound, "not_found", why)
+	case err != nil:
+		a.bad(why)
+	case ask.Change == "" && ask.ECPS == "" && ask.Card == "":
 		a.bad(`want {"change":…}, {"ecps":…} or {"card":…}`)
-		return
+	default:
+		a.document(http.StatusOK, v)
 	}
-	if ask.Change != "" {
-		if err := s.Change(id, ask.Change); err != nil {
-			a.bad(strings.TrimPrefix(err.Error(), "mockpsc: "))
-			return
-		}
-	}
-	if err := errors.Join(s.setMeans(id, byPhone, ask.ECPS), s.setMeans(id, byCard, ask.Card)); err != nil {
-		a.bad(err.Error())
-		return
-	}
+}
+
+var errUnknownPersona = errors.New("unknown persona")
+
+// changePersona applies a change of situation and gives the means other states;
+// "" leaves what it is. With an error, nothing has changed.
+func (s *Server) changePersona(id, change, ecps, card string) (personaView, error) {
+	s.once.Do(s.init)
 	s.mu.Lock()
-	v := s.people[id].apiView()
-	s.mu.Unlock()
-	a.document(http.StatusOK, v)
+	defer s.mu.Unlock()
+	p := s.people[id]
+	if p == nil {
+		return personaView{}, fmt.Errorf("mockpsc: %w %q; known: %s", errUnknownPersona, id, personaIDs(s.known()))
+	}
+	next := *p
+	if change != "" {
+		i := slices.Index(p.original.changeIDs(), change)
+		if i < 0 {
+			return personaView{}, fmt.Errorf("mockpsc: persona %q has no change %q; known: %s", id, change, cmp.Or(strings.Join(p.original.changeIDs(), ", "), "none"))
+		}
+		next.become(&p.original.Then[i].situation)
+	}
+	if err := errors.Join(next.setMeans(byPhone, ecps), next.setMeans(byCard, card)); err != nil {
+		return personaView{}, err
+	}
+	*p = next
+	return p.apiView(), nil
 }
 
 // meansStates are the states of a means, in documents too.
@@ -173,18 +189,16 @@ var meansStates = map[authMode][]string{
 }
 
 // setMeans gives a means another state; "" leaves it as it is.
-func (s *Server) setMeans(id string, mode authMode, state string) error {
+func (p *person) setMeans(mode authMode, state string) error {
 	if state == "" {
 		return nil
 	}
 	if !slices.Contains(meansStates[mode], state) {
 		return fmt.Errorf("unknown state %q; known: %s", state, strings.Join(meansStates[mode], ", "))
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	l := s.people[id].means(mode)
+	l := p.means(mode)
 	if (Means{State: state}).Works() && l.PIN == "" {
-		return fmt.Errorf("%s has no code for that means; put a document that gives one", id)
+		return fmt.Errorf("%s has no code for that means; put a document that gives one", p.original.ID)
 	}
 	l.State, l.wrong = state, 0
 	return nil

@@ -21,6 +21,7 @@ type queued struct {
 const (
 	maxQueued = 1000 // entries
 	maxCount  = 1000 // of one entry
+	maxState  = 4 << 10
 )
 
 // Queue has the next sign-in of a client lie, however it is made, once for each
@@ -43,6 +44,8 @@ func (s *Server) enqueue(client, state string, names []string, count int) error 
 		return err
 	case len(chosen) == 0:
 		return errors.New("mockpsc: no fault is named")
+	case len(state) > maxState:
+		return fmt.Errorf("mockpsc: a state of %d characters; at most %d wait", len(state), maxState)
 	case count < 1 || count > maxCount:
 		return fmt.Errorf("mockpsc: count must be 1 to %d; received %d", maxCount, count)
 	}

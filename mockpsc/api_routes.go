@@ -58,7 +58,7 @@ func (s *Server) apiDescription(a *answer, r *http.Request) { a.json(http.Status
 type driven struct {
 	clock  atomic.Pointer[shift]
 	people atomic.Pointer[[]*document] // nil: those of the start
-	mu     sync.Mutex                  // held by who changes one of these; not Server.mu, under which time is told
+	mu     sync.Mutex                  // held by who changes the clock; taken after Server.mu, never before
 
 	queue  []*queued           // guarded by Server.mu, as the rest
 	traces map[string][]*trace // by client, the oldest first
@@ -67,7 +67,9 @@ type driven struct {
 
 // reset is called with Server.mu held.
 func (d *driven) reset() {
+	d.mu.Lock()
 	d.clock.Store(nil)
+	d.mu.Unlock()
 	d.people.Store(nil)
 	d.queue, d.traces = nil, map[string][]*trace{}
 }

@@ -168,6 +168,9 @@ func (s *Server) forget(c *Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unqueue(c)
+	if s.armedBy == c {
+		s.armed, s.armedBy = nil, nil
+	}
 	delete(s.driven.traces, c.ID)
 	s.requests = slices.DeleteFunc(s.requests, func(r *Request) bool { return r.ClientID == c.ID })
 	s.cibaRequests = slices.DeleteFunc(s.cibaRequests, func(q *cibaRequest) bool {
@@ -202,12 +205,19 @@ func (s *Server) forget(c *Client) {
 			delete(s.grants, code)
 		}
 	}
+	heirs := map[*session]*Client{} // who holds a code of a session, or tokens
+	for _, g := range s.grants {
+		heirs[g.session] = g.client
+	}
 	for sid, ses := range s.sessions {
 		if !ses.concerns(c) {
 			continue
 		}
 		ses.leaves(c)
-		if len(ses.parties) == 0 {
+		if len(ses.parties) > 0 {
+			heirs[ses] = ses.parties[0].client
+		}
+		if ses.client = heirs[ses]; ses.client == nil {
 			ses.ended = true
 			delete(s.sessions, sid)
 		}

@@ -5,7 +5,9 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -82,9 +84,9 @@ func (a *answer) keepTrace() {
 	}
 	t.form = parameters(t.r.PostForm)
 	t.location = maskedAddress(a.Header().Get("Location"))
-	t.rule = strings.Clone(a.Header().Get("X-Mock-PSC-Error"))
-	t.r = nil
 	s := a.server
+	t.rule = clipped(s.withoutSecrets(a.Header().Get("X-Mock-PSC-Error")))
+	t.r = nil
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.driven.traced++
@@ -94,6 +96,20 @@ func (a *answer) keepTrace() {
 		list = slices.Delete(list, 0, len(list)-maxTraces)
 	}
 	s.driven.traces[a.entry.ClientID] = list
+}
+
+// withoutSecrets is the text of a refusal without the secret that somebody gave in
+// the place of a name.
+func (s *Server) withoutSecrets(text string) string {
+	if text == "" {
+		return ""
+	}
+	for _, c := range s.clients() {
+		if c.Secret != "" {
+			text = strings.ReplaceAll(text, c.Secret, "•••")
+		}
+	}
+	return text
 }
 
 type parameter struct {
@@ -108,7 +124,8 @@ var shown = func() map[string]bool {
 	for name := range strings.FieldsSeq(`response_type client_id redirect_uri scope acr_values state nonce code_challenge
 		code_challenge_method prompt max_age login_hint ui_locales response_mode display grant_type post_logout_redirect_uri
 		token_type_hint persona means fault identifier binding_message channel requested_expiry lang kc_idp_hint
-		subject_token_type requested_token_type subject_issuer audience resource elsewhere panel provider account card phone same answer`) {
+		subject_token_type requested_token_type subject_issuer audience resource elsewhere panel provider account card phone same answer
+		iss session_state error error_description faults`) {
 		names[name] = true
 	}
 	return names
@@ -122,18 +139,30 @@ func parameters(form url.Values) []parameter {
 	if len(form) == 0 {
 		return nil
 	}
-	list := make([]parameter, 0, len(form))
+	var list []parameter
 	for name, values := range form {
-		for _, v := range values {
-			list = append(list, parameter{own(clipped(name)), maskedValue(name, v)})
-			if len(list) == 64 { // no honest request has as many
-				break
-			}
+		for _, v := range values[:min(len(values), maxParameters-len(list))] {
+			list = append(list, parameter{maskedName(name), maskedValue(name, v)})
 		}
 	}
 	slices.SortStableFunc(list, func(a, b parameter) int { return strings.Compare(a.Name, b.Name) })
-	return list[:min(len(list), 64)]
+	return list
 }
+
+// maxParameters is more than any honest request has.
+const maxParameters = 64
+
+// maskedName is a name, unless it may be what should have been a value: JSON that
+// is posted as a form is one long name.
+func maskedName(name string) string {
+	if len(name) > 64 || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-[]") != "" {
+		return measured(name)
+	}
+	return strings.Clone(name)
+}
+
+// measured tells the length of a text, and nothing of it.
+func measured(text string) string { return "••• (" + strconv.Itoa(len(text)) + ")" }
 
 func maskedValue(name, value string) string {
 	switch {
@@ -142,7 +171,7 @@ func maskedValue(name, value string) string {
 	case shown[name] || value == "":
 		return strings.Clone(clipped(value))
 	}
-	return "••• (" + itoa(len(value)) + ")"
+	return measured(value)
 }
 
 func clipped(s string) string {
@@ -152,14 +181,38 @@ func clipped(s string) string {
 	return strings.ToValidUTF8(s, "�")
 }
 
-var secretInAddress = regexp.MustCompile(`([?&#](?:code|attempt|id_token_hint|access_token|id_token)=)[^&#]*|(/_mock/(?:phone|card)/(?:activation/)?)[^/?#]+`)
-
-// maskedAddress is an address without the secrets that the mock puts into one.
+// maskedAddress is an address as parameters are: with the values of those that are
+// no secret only, and without the tickets of phones and card readers.
 func maskedAddress(address string) string {
-	if address == "" {
-		return ""
+	var b strings.Builder
+	for i := strings.IndexAny(address, "?#"); address != ""; i = strings.IndexAny(address, "&#") {
+		part, next := address, ""
+		if i >= 0 {
+			part, next = address[:i+1], address[i+1:]
+		}
+		address = next
+		name, value, ok := strings.Cut(strings.TrimRight(part, "?&#"), "=")
+		switch {
+		case b.Len() == 0: // what is before the first parameter
+			b.WriteString(ticketInPath().ReplaceAllString(part, "$1•••"))
+		case !ok || unescaped(value) == maskedValue(unescaped(name), unescaped(value)):
+			b.WriteString(part)
+		default:
+			b.WriteString(name + "=•••" + part[len(name)+1+len(value):])
+		}
 	}
-	return clipped(secretInAddress.ReplaceAllString(address, "$1$2•••"))
+	return clipped(b.String())
+}
+
+var ticketInPath = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(/_mock/(?:phone|card)/(?:activation/)?)[^/?#]+`)
+})
+
+func unescaped(text string) string {
+	if plain, err := url.QueryUnescape(text); err == nil {
+		return plain
+	}
+	return text
 }
 
 // A requestView is a request as the API tells of it.
@@ -178,17 +231,23 @@ type requestView struct {
 	Tokens   []tokenView `json:"tokens"`
 }
 
-// requestViews are the traces that are kept, of one client or of all, behind a
-// number, the oldest first. Tokens are taken apart outside the lock.
-func (s *Server) requestViews(c *Client, after int64, explained bool) []requestView {
+// after wants the requests of a client, nil for all, behind a number.
+func (c *Client) after(id int64) func(client string, t *trace) bool {
+	return func(client string, t *trace) bool { return (c == nil || c.ID == client) && t.id > id }
+}
+
+// requestViews are the traces that are kept and wanted, the oldest first. Tokens
+// are taken apart outside the lock.
+func (s *Server) requestViews(wanted func(client string, t *trace) bool, explained bool) []requestView {
 	s.mu.Lock()
 	var traces []*trace
-	for id, list := range s.driven.traces {
-		if c == nil || c.ID == id {
-			traces = append(traces, list...)
+	for client, list := range s.driven.traces {
+		for _, t := range list {
+			if wanted(client, t) {
+				traces = append(traces, t)
+			}
 		}
 	}
-	traces = slices.DeleteFunc(traces, func(t *trace) bool { return t.id <= after })
 	slices.SortFunc(traces, func(a, b *trace) int { return int(a.id - b.id) })
 	list := make([]requestView, len(traces))
 	for i, t := range traces {
@@ -223,12 +282,12 @@ func (s *Server) apiRequests(a *answer, r *http.Request) {
 	}
 	after := int64(0)
 	if text := r.URL.Query().Get("after"); text != "" {
-		n, err := parseID(text)
+		n, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
 			a.bad("after is the id of a request")
 			return
 		}
 		after = n
 	}
-	a.document(http.StatusOK, s.requestViews(c, after, true))
+	a.document(http.StatusOK, s.requestViews(c.after(after), true))
 }

@@ -198,11 +198,21 @@ func (o *object) toOlderLayout() {
 	o.del("codeGenreActivite")
 }
 
-// membersOf takes a JSON object apart, in its order.
+// membersOf takes a JSON object apart that has been read before.
 func membersOf(text []byte) object {
-	var o object
+	o, err := readMembers(text)
+	if err != nil {
+		panic("mockpsc: userinfo: " + err.Error())
+	}
+	return o
+}
+
+// readMembers takes a JSON object apart, in its order.
+func readMembers(text []byte) (o object, err error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
-	_, err := dec.Token() // the brace
+	if brace, err := dec.Token(); err != nil || brace != json.Delim('{') {
+		return nil, errors.New("no JSON object")
+	}
 	for err == nil && dec.More() {
 		var name json.Token
 		var escaped []byte
@@ -215,10 +225,7 @@ func membersOf(text []byte) object {
 			o = append(o, member{string(escaped[1 : len(escaped)-1]), value})
 		}
 	}
-	if err != nil {
-		panic("mockpsc: userinfo: " + err.Error()) // it has been read at the start
-	}
-	return o
+	return o, err
 }
 
 func (o object) index(name string) int {

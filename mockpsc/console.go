@@ -3,6 +3,7 @@ package mockpsc
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -76,11 +77,11 @@ func (s *Server) consolePage(a *answer, r *http.Request, n notice, document stri
 	if client != nil {
 		c.Client = client.ID
 	}
-	list := s.requestViews(client, 0, false)
+	list := s.requestViews(client.after(0), false)
 	if len(list) > 0 {
 		c.Latest = list[len(list)-1].ID
 	}
-	list = s.requestViews(client, beforeLast(list, shownRequests), true)
+	list = s.requestViews(client.after(beforeLast(list, shownRequests)), true)
 	slices.Reverse(list)
 	for _, l := range list {
 		c.Requests = append(c.Requests, logged(l))
@@ -112,7 +113,7 @@ func (s *Server) consolePage(a *answer, r *http.Request, n notice, document stri
 		for _, f := range q.faults {
 			names = append(names, f.Name)
 		}
-		c.Queue = append(c.Queue, queuedView{q.client.service(), q.state, q.where, strings.Join(names, ", "), q.left})
+		c.Queue = append(c.Queue, queuedView{q.client.service(), clipped(q.state), q.where, strings.Join(names, ", "), q.left})
 	}
 	s.mu.Unlock()
 	for _, app := range c.Apps { // a form may lead there in the end
@@ -158,20 +159,15 @@ func (d *document) indented() string {
 
 // consoleRequest shows one request, with its tokens taken apart.
 func (s *Server) consoleRequest(a *answer, r *http.Request) {
-	id, err := parseID(r.PathValue("id"))
-	i := -1
-	var list []requestView
-	if err == nil {
-		list = s.requestViews(nil, id-1, true)
-		i = slices.IndexFunc(list, func(l requestView) bool { return l.ID == id })
-	}
-	if i < 0 {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	list := s.requestViews(func(_ string, t *trace) bool { return t.id == id }, true)
+	if err != nil || len(list) == 0 {
 		a.fail(http.StatusNotFound, "not_found", "this request is unknown, or so old that it is forgotten")
 		return
 	}
 	v := s.view(a, r, "request")
 	v.Heading = "con_request"
-	one := logged(list[i])
+	one := logged(list[0])
 	v.Console = &consoleView{Request: &one}
 	a.page(http.StatusOK, v)
 }
@@ -180,7 +176,11 @@ func (s *Server) consoleRequest(a *answer, r *http.Request) {
 // the form is.
 func (s *Server) consoleForm(a *answer, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
-		a.fail(http.StatusBadRequest, "invalid_request", "the form cannot be read")
+		status := http.StatusBadRequest
+		if errors.As(err, new(*http.MaxBytesError)) {
+			status = http.StatusRequestEntityTooLarge
+		}
+		a.fail(status, "invalid_request", "the form cannot be read, or is too long")
 		return
 	}
 	form := r.PostForm
@@ -204,15 +204,12 @@ func (s *Server) consoleForm(a *answer, r *http.Request) {
 	case "change":
 		section = "people"
 		err = s.Change(form.Get("persona"), form.Get("value"))
-	case "ecps", "card":
+	case "ecps":
 		section = "people"
-		mode := map[string]authMode{"ecps": byPhone, "card": byCard}[do]
-		s.mu.Lock()
-		known := s.people[form.Get("persona")] != nil
-		s.mu.Unlock()
-		if err = fmt.Errorf("unknown persona %q", form.Get("persona")); known {
-			err = s.setMeans(form.Get("persona"), mode, form.Get("value"))
-		}
+		_, err = s.changePersona(form.Get("persona"), "", form.Get("value"), "")
+	case "card":
+		section = "people"
+		_, err = s.changePersona(form.Get("persona"), "", "", form.Get("value"))
 	case "document":
 		section = "people"
 		_, _, err = s.putPersona("", bytes.ReplaceAll([]byte(form.Get("document")), []byte("\r\n"), []byte("\n")))

@@ -43,10 +43,10 @@ var drills = []drill{
 	},
 	{
 		name:    "slow-token",
-		summary: "the token endpoint takes 30 seconds",
+		summary: "the token endpoint takes 20 seconds",
 		expect:  "give up before the person does, say so, and hold up nobody else",
 		answer: func(_ *Server, _ *answer, r *http.Request) bool {
-			return strings.HasSuffix(r.URL.Path, "/protocol/openid-connect/token") && !pause(r, 30*time.Second)
+			return strings.HasSuffix(r.URL.Path, "/protocol/openid-connect/token") && !pause(r, 20*time.Second)
 		},
 	},
 	{
@@ -92,7 +92,7 @@ var drills = []drill{
 //   - "outage": everything of the real service's, under /auth, is answered by a
 //     page with status 503; "half-day-outage" is over after twelve hours by Now
 //   - "maintenance": the same with status 200
-//   - "slow-token": the token endpoint takes 30 seconds
+//   - "slow-token": the token endpoint takes 20 seconds
 //   - "keys-gone": the keys are answered 404
 //   - "no-notification": the phone is never asked
 //   - "phone-refuses": the phone refuses

@@ -67,7 +67,8 @@ type persona struct {
 	userinfo        []byte
 }
 
-// bend applies faults at one place. It is the only place that lies.
+// bend applies faults at one place. It is the only place that lies. Each fault
+// bends what those before it have left, which may be no JSON any more.
 func bend(chosen []Fault, where string, out *outgoing) {
 	for _, f := range chosen {
 		switch {
@@ -91,6 +92,10 @@ func (o *outgoing) body() []byte {
 	return text
 }
 
+// maxFaults is how many can be chosen at once. Each makes an answer longer, and an
+// address is anybody's to write.
+const maxFaults = 16
+
 // findFaults turns names into faults; an unknown one is an error, never ignored.
 func findFaults(names []string) ([]Fault, error) {
 	var list []Fault
@@ -102,7 +107,12 @@ func findFaults(names []string) ([]Fault, error) {
 		if !ok {
 			return nil, fmt.Errorf("mockpsc: unknown fault %q; the command mockpsc faults and the address /_mock/api/faults list them all", name)
 		}
-		list = append(list, f)
+		if slices.ContainsFunc(list, func(other Fault) bool { return other.Name == name }) {
+			return nil, fmt.Errorf("mockpsc: fault %q is named twice", name)
+		}
+		if list = append(list, f); len(list) > maxFaults {
+			return nil, fmt.Errorf("mockpsc: more than %d faults at once", maxFaults)
+		}
 	}
 	return list, nil
 }
@@ -153,13 +163,9 @@ func later(name string, seconds int64) func(*outgoing) {
 	return func(o *outgoing) { o.claims.put(name, o.claims.number("iat")+seconds) }
 }
 
-// renamed gives a member another name.
+// renamed gives a claim another name.
 func renamed(name, to string) func(*outgoing) {
-	return func(o *outgoing) {
-		if i := o.claims.index(name); i >= 0 {
-			o.claims[i].name = to
-		}
-	}
+	return func(o *outgoing) { o.claims.rename(name, to) }
 }
 
 // saying replaces the whole payload.
@@ -206,20 +212,39 @@ func (o object) number(name string) int64 {
 	return 0
 }
 
+// words is a member that is a text; "" if it is none.
 func (o object) words(name string) string {
-	if i := o.index(name); i >= 0 {
-		text, _ := o[i].value.(string)
-		return text
+	i := o.index(name)
+	if i < 0 {
+		return ""
+	}
+	switch v := o[i].value.(type) {
+	case string:
+		return v
+	case json.RawMessage:
+		var text string
+		if json.Unmarshal(v, &text) == nil {
+			return text
+		}
 	}
 	return ""
 }
 
-// editDocument changes a JSON document member by member.
+// rename gives a member another name, if it is there.
+func (o object) rename(name, to string) {
+	if i := o.index(name); i >= 0 {
+		o[i].name = to
+	}
+}
+
+// editDocument changes a JSON document member by member, unless another fault has
+// already put something in its place that has none.
 func editDocument(f func(*object)) func(*outgoing) {
 	return func(o *outgoing) {
-		doc := membersOf(o.document)
-		f(&doc)
-		o.document = doc.text()
+		if doc, err := readMembers(o.document); err == nil {
+			f(&doc)
+			o.document = doc.text()
+		}
 	}
 }
 

@@ -25,9 +25,7 @@ func tokenFaults() []Fault {
 		row("id-token-null", critical, refuseToken, "has an id_token that is null", set("id_token", nil)),
 		row("id-token-empty", critical, refuseToken, "has an empty id_token", set("id_token", "")),
 		row("id-token-a-number", serious, refuseToken, "has an id_token that is a number", set("id_token", 1)),
-		row("id-token-folded", minor, refuseToken, "spells id_token as ID_TOKEN, which a reader that ignores case takes for the same", func(o *outgoing) {
-			o.members[o.members.index("id_token")].name = "ID_TOKEN"
-		}),
+		row("id-token-folded", minor, refuseToken, "spells id_token as ID_TOKEN, which a reader that ignores case takes for the same", func(o *outgoing) { o.members.rename("id_token", "ID_TOKEN") }),
 		row("second-id-token", serious, refuseToken, "has two members id_token, the second about another person and signed by nobody known", func(o *outgoing) {
 			forged := compactJWS("RS256", foreignKey().kid, object{{"iss", o.issuer}, {"sub", otherSub}}, foreignKey().sign)
 			o.members = append(o.members, member{"id_token", forged})
@@ -64,9 +62,9 @@ func userinfoFaults() []Fault {
 		row("userinfo-empty-sub", critical, "has an empty sub", set("sub", "")),
 		row("userinfo-null-sub", critical, "has a sub that is null", set("sub", nil)),
 		row("userinfo-sub-a-number", serious, "has a sub that is a number", set("sub", 1)),
-		row("userinfo-sub-in-a-list", minor, "has a sub in a list", func(o *object) { o.set("sub", raw("["+string((*o)[o.index("sub")].value.(json.RawMessage))+"]")) }),
+		row("userinfo-sub-in-a-list", minor, "has a sub in a list", func(o *object) { o.set("sub", []string{o.words("sub")}) }),
 		row("userinfo-second-sub", critical, "has two members sub, the second another person's", func(o *object) { *o = append(*o, member{"sub", otherSub}) }),
-		row("userinfo-folded-sub", critical, "spells sub as SUB, which a reader that ignores case takes for the same", func(o *object) { (*o)[o.index("sub")].name = "SUB" }),
+		row("userinfo-folded-sub", critical, "spells sub as SUB, which a reader that ignores case takes for the same", func(o *object) { o.rename("sub", "SUB") }),
 		row("userinfo-without-identifier", serious, "has no SubjectNameID", func(o *object) { o.del(id) }),
 		row("userinfo-empty-identifier", critical, "has an empty SubjectNameID", set(id, "")),
 		row("userinfo-null-identifier", serious, "has a SubjectNameID that is null", set(id, nil)),
@@ -102,26 +100,18 @@ func metadataFaults() []Fault {
 	set := func(name string, value any) func(*object) { return func(o *object) { o.put(name, value) } }
 	elsewhere := func(name string) func(*object) {
 		return func(o *object) {
-			var address string
-			json.Unmarshal((*o)[o.index(name)].value.(json.RawMessage), &address)
-			o.set(name, "https://psc.invalid"+address[strings.Index(address, "/auth"):])
+			if _, path, ok := strings.Cut(o.words(name), "/auth"); ok {
+				o.set(name, "https://psc.invalid/auth"+path)
+			}
 		}
 	}
 	return []Fault{
 		row("metadata-of-another-issuer", critical, "are of another issuer", set("issuer", otherIssuer)),
-		row("metadata-issuer-with-slash", minor, "name the issuer with a slash behind it", func(o *object) {
-			var issuer string
-			json.Unmarshal((*o)[o.index("issuer")].value.(json.RawMessage), &issuer)
-			o.set("issuer", issuer+"/")
-		}),
-		row("metadata-issuer-in-capitals", minor, "name the issuer in capitals", func(o *object) {
-			var issuer string
-			json.Unmarshal((*o)[o.index("issuer")].value.(json.RawMessage), &issuer)
-			o.set("issuer", upper(issuer))
-		}),
+		row("metadata-issuer-with-slash", minor, "name the issuer with a slash behind it", func(o *object) { o.set("issuer", o.words("issuer")+"/") }),
+		row("metadata-issuer-in-capitals", minor, "name the issuer in capitals", func(o *object) { o.set("issuer", upper(o.words("issuer"))) }),
 		row("metadata-without-issuer", serious, "have no issuer", func(o *object) { o.del("issuer") }),
 		row("metadata-second-issuer", minor, "have two members issuer, the second another one", func(o *object) { *o = append(*o, member{"issuer", otherIssuer}) }),
-		row("metadata-folded-issuer", minor, "spell issuer as Issuer", func(o *object) { (*o)[o.index("issuer")].name = "Issuer" }),
+		row("metadata-folded-issuer", minor, "spell issuer as Issuer", func(o *object) { o.rename("issuer", "Issuer") }),
 		row("metadata-authorization-elsewhere", serious, "lead the person to a sign-in page on a host that nobody configured", elsewhere("authorization_endpoint")),
 		row("metadata-token-elsewhere", serious, "have codes and the client's secret sent to a host that nobody configured", elsewhere("token_endpoint")),
 		row("metadata-keys-elsewhere", serious, "have the keys read from a host that nobody configured", elsewhere("jwks_uri")),
@@ -196,15 +186,18 @@ func by(k func() key, alg string) func(*outgoing) {
 	}
 }
 
-// editKeys changes a JWKS key by key.
+// editKeys changes a JWKS key by key, if another fault has left one.
 func editKeys(document []byte, f func([]object) []object) []byte {
 	var set struct{ Keys []json.RawMessage }
-	if err := json.Unmarshal(document, &set); err != nil {
-		panic("mockpsc: " + err.Error()) // it was written a moment ago
+	if json.Unmarshal(document, &set) != nil {
+		return document
 	}
 	var list []object
 	for _, k := range set.Keys {
-		o := membersOf(k)
+		o, err := readMembers(k)
+		if err != nil {
+			continue
+		}
 		for i := range o { // as plain texts, so that they can be compared and set
 			var text string
 			if json.Unmarshal(o[i].value.(json.RawMessage), &text) == nil {

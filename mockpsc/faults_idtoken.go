@@ -83,7 +83,8 @@ func claimFaults() []Fault {
 		row("sub-a-number", serious, "has a sub that is a number", with("sub", 899999001011)),
 		row("sub-in-a-list", minor, "has a sub in a list", func(o *outgoing) { o.claims.set("sub", []string{o.claims.words("sub")}) }),
 		row("sub-too-long", minor, "has a sub of 300 characters", func(o *outgoing) {
-			o.claims.set("sub", o.claims.words("sub")+strings.Repeat("0", 300-len(o.claims.words("sub"))))
+			sub := o.claims.words("sub")
+			o.claims.set("sub", sub+strings.Repeat("0", max(1, 300-len(sub))))
 		}),
 		row("duplicate-sub", critical, "has two members sub, the second another person's", again("sub", otherSub)),
 		row("folded-sub", critical, "spells sub as Sub, which a reader that ignores case takes for the same", renamed("sub", "Sub")),
@@ -162,12 +163,12 @@ func signatureFaults() []Fault {
 	return []Fault{
 		row("bad-signature", critical, "has a signature that does not fit", func(o *outgoing) {
 			sign := o.sign
-			o.sign = func(text string) []byte { sig := sign(text); sig[len(sig)/2] ^= 1; return sig }
+			o.sign = func(text string) []byte { return spoiled(sign(text)) }
 		}),
 		row("empty-signature", critical, "says RS256 and has an empty signature", func(o *outgoing) { o.sign = func(string) []byte { return nil } }),
 		row("signature-cut-short", critical, "has the first half of its signature", func(o *outgoing) {
 			sign := o.sign
-			o.sign = func(text string) []byte { return sign(text)[:128] }
+			o.sign = func(text string) []byte { sig := sign(text); return sig[:len(sig)/2] }
 		}),
 		row("signature-of-another-text", critical, "has the signature of another ID token", func(o *outgoing) {
 			sign := o.sign
@@ -222,19 +223,27 @@ func signatureFaults() []Fault {
 			o.payload = deflated(o.claims.text())
 		}),
 
-		row("two-parts", minor, "has no third part", finished(func(t string) string { return t[:strings.LastIndex(t, ".")] })),
+		row("two-parts", minor, "has no third part", finished(func(t string) string {
+			head, rest, _ := strings.Cut(t, ".")
+			payload, _, _ := strings.Cut(rest, ".")
+			return head + "." + payload
+		})),
 		row("four-parts", minor, "has a fourth part", finished(func(t string) string { return t + ".AAAA" })),
 		row("five-parts", minor, "has five parts, as an encrypted one", finished(func(t string) string { return t + ".AAAA.AAAA" })),
 		row("dots-only", minor, "is a megabyte of dots", finished(func(string) string { return strings.Repeat(".", 1<<20) })),
 		row("newline-inside", minor, "has a line feed in its payload", finished(func(t string) string {
-			i := strings.Index(t, ".") + 5
-			return t[:i] + "\n" + t[i:]
+			head, rest, _ := strings.Cut(t, ".")
+			i := min(5, len(rest))
+			return head + "." + rest[:i] + "\n" + rest[i:]
 		})),
 		row("space-around", minor, "has a blank before and behind it", finished(func(t string) string { return " " + t + " " })),
 		row("padded-base64", minor, "has parts with = behind them", finished(func(t string) string { return strings.ReplaceAll(t, ".", "=.") + "==" })),
 		row("other-base64-bits", minor, "ends in a character whose unused bits are set", finished(func(t string) string {
 			const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-			last := strings.IndexByte(alphabet, t[len(t)-1])
+			if t == "" {
+				return t
+			}
+			last := max(0, strings.IndexByte(alphabet, t[len(t)-1])) // or = or a blank, of another fault
 			return t[:len(t)-1] + string(alphabet[last^1])
 		})),
 	}
@@ -250,6 +259,14 @@ func confusedFaults() []Fault {
 			Summary: "the token answer has the refresh token in the place of the ID token",
 			bend:    func(o *outgoing) { o.members.set("id_token", o.members.words("refresh_token")) }},
 	}
+}
+
+// spoiled is a signature with a bit turned, if there is one.
+func spoiled(sig []byte) []byte {
+	if len(sig) > 0 {
+		sig[len(sig)/2] ^= 1
+	}
+	return sig
 }
 
 func must(b []byte, err error) []byte {

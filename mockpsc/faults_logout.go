@@ -28,7 +28,7 @@ func logoutFaults() []Fault {
 		row("second-sid", minor, "has two members sid, the second another session's", again("sid", newUUID())),
 		row("bad-signature", critical, "has a signature that does not fit", func(o *outgoing) {
 			sign := o.sign
-			o.sign = func(text string) []byte { sig := sign(text); sig[len(sig)/2] ^= 1; return sig }
+			o.sign = func(text string) []byte { return spoiled(sign(text)) }
 		}),
 		row("unknown-key", critical, "is signed by a key that is not published", func(o *outgoing) { o.header.set("kid", foreignKey().kid); o.sign = foreignKey().sign }),
 		row("alg-none", critical, "has alg none and an empty signature", func(o *outgoing) {

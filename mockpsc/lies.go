@@ -82,8 +82,8 @@ func hostOf(r *http.Request) string {
 }
 
 // armKeys has whoever reads the keys next be told the lies of a sign-in about
-// them, until another sign-in ends. An application that is at an address of its
-// own needs no such thing.
+// them, until the application signs somebody else in. An application that is at
+// an address of its own needs no such thing.
 func (s *Server) armKeys(g *grant, faults []Fault) {
 	var about []Fault
 	for _, f := range faults {
@@ -93,7 +93,7 @@ func (s *Server) armKeys(g *grant, faults []Fault) {
 	}
 	if about != nil {
 		s.mu.Lock()
-		s.armed = about
+		s.armed, s.armedBy = about, g.client
 		s.mu.Unlock()
 	}
 }

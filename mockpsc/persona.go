@@ -111,15 +111,11 @@ func (d *situation) userinfo(mode authMode) []byte {
 	return d.Userinfo
 }
 
-func (d *document) changeIDs() string {
-	var ids []string
+func (d *document) changeIDs() (ids []string) {
 	for _, t := range d.Then {
 		ids = append(ids, t.ID)
 	}
-	if len(ids) == 0 {
-		return "none"
-	}
-	return strings.Join(ids, ", ")
+	return ids
 }
 
 // roster reads the embedded people once; a fault in them is the programmer's.

@@ -61,6 +61,17 @@ func (s *Server) WithdrawKeys() {
 	}
 }
 
+// onTime has no former key be published because the time was once set ahead.
+func (k *keyring) onTime(now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i, f := range k.former {
+		if f.since.After(now) {
+			k.former[i].since, k.former[i].until = now, now
+		}
+	}
+}
+
 // pair returns the keys in use. Called with mu held.
 func (k *keyring) pair() keyPair {
 	if k.current == nil {

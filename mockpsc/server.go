@@ -159,6 +159,7 @@ type Server struct {
 	drill      *drill // under way; see Drill
 	drillSince time.Time
 	armed      []Fault // of the keys, for whoever reads them next
+	armedBy    *Client // whose sign-in did
 
 	driven driven // by the console and its API
 
@@ -186,8 +187,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if isDriving(r) {
-		if why := s.closedTo(r); why != "" {
-			a.fail(http.StatusForbidden, "console_closed", why)
+		if s.closed(a, r) {
 			return
 		}
 	} else {
@@ -290,20 +290,11 @@ func (s *Server) Requests() []Request {
 // changed. The changes of each are in [Persona].Changes. An unknown persona or
 // change is an error.
 func (s *Server) Change(persona, change string) error {
-	s.once.Do(s.init)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	p, ok := s.people[persona]
-	if !ok {
-		return fmt.Errorf("mockpsc: unknown persona %q; known: %s", persona, personaIDs(s.known()))
+	if change == "" {
+		return fmt.Errorf("mockpsc: no change of persona %q is named", persona)
 	}
-	for _, then := range p.original.Then {
-		if then.ID == change {
-			p.become(&then.situation)
-			return nil
-		}
-	}
-	return fmt.Errorf("mockpsc: persona %q has no change %q; known: %s", persona, change, p.original.changeIDs())
+	_, err := s.changePersona(persona, change, "", "")
+	return err
 }
 
 // Reset forgets sign-ins, sessions, tokens, blocked cards and e-CPS, activations
@@ -335,7 +326,8 @@ func (s *Server) reset() {
 		s.people[d.ID] = p
 	}
 	s.driven.reset()
-	s.armed, s.lastSweep = nil, time.Time{}
+	s.armed, s.armedBy, s.lastSweep = nil, nil, time.Time{}
+	s.keys.onTime(s.now())
 	s.attempts = map[string]*attempt{}
 	s.endings = map[string]ending{}
 	s.tickets = map[string]*attempt{}
@@ -409,7 +401,11 @@ func (s *Server) routes() {
 	handle("GET "+apiRealm+"/protocol/openid-connect/certs", s.apiCerts)
 	handle("POST "+apiRealm+"/protocol/openid-connect/token", s.exchange)
 	for _, d := range doors() {
-		handle(d.method+" "+d.path, func(a *answer, r *http.Request) { d.open(s, a, r) })
+		handle(d.method+" "+d.path, func(a *answer, r *http.Request) {
+			if !s.closed(a, r) { // once more: ServeMux may read a path otherwise than isDriving
+				d.open(s, a, r)
+			}
+		})
 	}
 	handle("/", s.notFound)
 }
@@ -434,10 +430,10 @@ func (s *Server) notFound(a *answer, r *http.Request) {
 	asked := strings.Replace(r.Method, http.MethodHead, http.MethodGet, 1) // a HEAD is a GET here
 	if len(allowed) > 0 && !slices.Contains(allowed, asked) {
 		a.Header().Set("Allow", strings.Join(allowed, ", "))
-		a.fail(http.StatusMethodNotAllowed, "method_not_allowed", r.URL.Path+" is not for "+r.Method)
+		a.fail(http.StatusMethodNotAllowed, "method_not_allowed", a.entry.Path+" is not for "+r.Method)
 		return
 	}
-	a.fail(http.StatusNotFound, "not_found", "no such path at this mock: "+r.URL.Path+"; the issuer's path is "+realmPath)
+	a.fail(http.StatusNotFound, "not_found", "no such path at this mock: "+a.entry.Path+"; the issuer's path is "+realmPath)
 }
 
 func (s *Server) now() time.Time {

@@ -42,7 +42,9 @@ type grant struct {
 // newGrant begins what a client is given of a session. Called with s.mu held.
 func (s *Server) newGrant(at *attempt, ses *session, code string) *grant {
 	who := ses.person.now
-	s.armed = nil
+	if s.armedBy == at.client {
+		s.armed = nil
+	}
 	g := &grant{
 		issued:      s.now(),
 		client:      at.client,

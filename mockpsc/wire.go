@@ -62,10 +62,8 @@ func wireFaults(where, expect, what string) []Fault {
 		row("in-a-list", minor, "stands in a list", texting(func(b []byte) []byte { return []byte("[" + string(b) + "]") })),
 		row("with-more", minor, "has a second object behind the first", texting(func(b []byte) []byte { return append(b, "{}"...) })),
 		row("with-rubbish", minor, "has rubbish behind it", texting(func(b []byte) []byte { return append(b, "}]>"...) })),
-		row("bad-utf8", minor, "has a member that is not UTF-8", texting(func(b []byte) []byte { return append([]byte("{\"x\":\"\xff\","), b[1:]...) })),
-		row("deep", minor, "has a member that is nested a hundred thousand deep", texting(func(b []byte) []byte {
-			return append([]byte(`{"deep":`+string(deep())+`,`), b[1:]...)
-		})),
+		row("bad-utf8", minor, "has a member that is not UTF-8", texting(func(b []byte) []byte { return first("\"x\":\"\xff\"", b) })),
+		row("deep", minor, "has a member that is nested a hundred thousand deep", texting(func(b []byte) []byte { return first(`"deep":`+string(deep()), b) })),
 		row("oversized", minor, "is sixteen megabytes long", texting(func(b []byte) []byte { return append(bytes.Repeat([]byte(" "), bigSize), b...) })),
 		row("bomb", minor, "is compressed, and a hundred megabytes long when it is not", func(o *outgoing) { o.wire.bomb = true }),
 		row("truncated", minor, "breaks off in the middle", func(o *outgoing) { o.wire.cut = true }),
@@ -74,6 +72,12 @@ func wireFaults(where, expect, what string) []Fault {
 		row("dripping", minor, "comes byte by byte, one a second", func(o *outgoing) { o.wire.drip = true }),
 		row("redirected", serious, "is at another address, on a host that nobody configured (307)", func(o *outgoing) { o.wire.location = true }),
 	}
+}
+
+// first puts a member before the others of an object.
+func first(member string, text []byte) []byte {
+	rest, _ := bytes.CutPrefix(text, []byte("{"))
+	return append([]byte("{"+member+","), rest...)
 }
 
 // send is how every JSON answer leaves that faults may bend.

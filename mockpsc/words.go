@@ -410,7 +410,7 @@ var words = map[string][2]string{
 	"drill_outage":          {"Tout le service répond par une page d'erreur 503.", "The whole service answers with an error page, 503."},
 	"drill_half_day_outage": {"De même, et au bout de douze heures le service revient de lui-même.", "The same, and after twelve hours the service is back by itself."},
 	"drill_maintenance":     {"Tout le service répond par une page de maintenance avec le statut 200.", "The whole service answers with a maintenance page with status 200."},
-	"drill_slow_token":      {"Le point d'échange des jetons met 30 secondes à répondre.", "The token endpoint takes 30 seconds to answer."},
+	"drill_slow_token":      {"Le point d'échange des jetons met 20 secondes à répondre.", "The token endpoint takes 20 seconds to answer."},
 	"drill_keys_gone":       {"Le document des clés est introuvable (404).", "The document of the keys is not found (404)."},
 	"drill_no_notification": {"La notification n'arrive jamais sur le téléphone.", "The notification never reaches the phone."},
 	"drill_phone_refuses":   {"Le téléphone refuse toutes les demandes.", "The phone refuses every request."},

@@ -198,8 +198,13 @@ func (b *browser) begin(ctx context.Context, at *url.URL) (*url.URL, *page) {
 var errNoWay = errors.New("check: the application does not lead to the mock")
 
 // atMock walks through the mock's sign-in form; the browser is left at the door
-// of the application.
+// of the application. The faults wait in the mock's queue for this sign-in.
 func (b *browser) atMock(ctx context.Context, auth *url.URL, persona string, faults ...string) (*url.URL, string, error) {
+	if len(faults) > 0 {
+		if err := b.c.queue(ctx, auth.Query().Get("state"), 1, faults...); err != nil {
+			return nil, "", err
+		}
+	}
 	leaves := func(u *url.URL) bool { return !b.c.ofMock(u) }
 	p := b.get(ctx, auth, leaves)
 	if p.err != nil {
@@ -211,7 +216,7 @@ func (b *browser) atMock(ctx context.Context, auth *url.URL, persona string, fau
 			return nil, p.header.Get("X-Mock-PSC-Error"), nil
 		}
 		persona, means, _ := strings.Cut(persona, "/")
-		form := url.Values{"attempt": {html.UnescapeString(string(found[1]))}, "persona": {persona}, "fault": faults}
+		form := url.Values{"attempt": {html.UnescapeString(string(found[1]))}, "persona": {persona}}
 		if means != "" {
 			form.Set("means", means)
 		}

@@ -65,7 +65,6 @@ type checker struct {
 	mocks    map[string]bool
 	hosts    hostSet
 	like     likeness
-	api      bool
 	client   string // id
 
 	running sync.RWMutex // held alone by who has the application started again
@@ -95,6 +94,10 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 	}
 	if err := c.honest(ctx); err != nil {
 		return nil, err
+	}
+	defer c.unqueue(context.WithoutCancel(ctx))   // what nobody came to fetch
+	if c.requests[0].Query().Get("state") == "" { // then faults wait for whoever comes next
+		c.opt.Parallel = 1
 	}
 	c.request(ctx)
 	c.binding(ctx)
@@ -168,7 +171,9 @@ func (c *checker) greet(ctx context.Context) error {
 		return fmt.Errorf("check: the mock's metadata name no sign-in page: %q", doc.Authorization)
 	}
 	c.mocks[u.Host] = true
-	c.api = b.step(ctx, http.MethodGet, c.base.ResolveReference(&url.URL{Path: "/_mock/api/faults"}), nil).status == http.StatusOK
+	if err := c.call(ctx, http.MethodGet, "/_mock/api/faults", nil); err != nil {
+		return fmt.Errorf("%w; it is needed to choose what the mock does", err)
+	}
 	return nil
 }
 

@@ -265,6 +265,8 @@ func TestDrills(t *testing.T) {
 func TestCannotBeRun(t *testing.T) {
 	mock := mockpsc.NewServer(t)
 	strong, stateless := newApp(t, mock, ""), newApp(t, mock, "no state")
+	public := mockpsc.NewServer(t)
+	public.Issuer = "http://psc.test.example" + realm
 	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "Bonjour") }))
 	t.Cleanup(page.Close)
 	for _, tt := range []struct {
@@ -277,6 +279,7 @@ func TestCannotBeRun(t *testing.T) {
 		{"another mock", mockpsc.NewServer(t).URL, strong.URL + "/login", "/me", "configure it with this mock"},
 		{"a page for everybody", mock.URL, strong.URL + "/login", "/open", "the page is the same"},
 		{"a mock that is strict", mock.URL, stateless.URL + "/login", "/me", "state is required and missing (with mockpsc -lenient"},
+		{"a mock that lets nobody drive it", public.URL, strong.URL + "/login", "/me", "(mockpsc -open-console) opens the console and its API"},
 		{"no address", mock.URL, "localhost", "/me", "is no address"},
 		{"no path", mock.URL, strong.URL + "/login", "", "is no path"},
 	} {

@@ -171,9 +171,11 @@ func (c *checker) judge(ctx context.Context, b *browser, f mockpsc.Fault, way pa
 			c.broken(&k, way.end)
 		}
 		return k, true
-	case err != nil || way.callback == nil:
-		k.Status = skipped
-		k.Seen = words{"le simulateur ne connaît pas ce défaut, ou refuse la demande", "the mock does not know this fault, or refuses the request"}
+	case err != nil:
+		k.Status, k.Seen = skipped, words{err.Error(), err.Error()}
+		return k, true
+	case way.callback == nil:
+		k.Status, k.Seen = skipped, words{"le simulateur refuse la demande : " + way.rule, "the mock refuses the request: " + way.rule}
 		return k, true
 	}
 	seen := b.look(ctx)
@@ -253,6 +255,10 @@ func (c *checker) keys(ctx context.Context, list []mockpsc.Fault) {
 		if !ok {
 			return
 		}
+		if err := c.unqueue(ctx); err != nil { // it may not have read them
+			c.skip(f.Where, "fault:"+f.Name, err.Error(), err.Error())
+			return
+		}
 		if k.Status == passed && c.opt.Restart == "" {
 			k.Status = skipped
 			k.Seen = words{"refusé, mais peut-être parce que l'application garde les clés qu'elle a lues : essayer avec -restart",
@@ -292,14 +298,12 @@ func (c *checker) readings(ctx context.Context) int {
 // starts.
 func (c *checker) metadata(ctx context.Context, list []mockpsc.Fault) {
 	for _, f := range list {
-		if c.opt.Restart == "" || !c.api {
-			c.skip(f.Where, "fault:"+f.Name, "l'application garde ce qu'elle a lu : il faut -restart, et un simulateur avec l'API /_mock/api",
-				"the application keeps what it has read: -restart is needed, and a mock with the API /_mock/api")
+		if c.opt.Restart == "" {
+			c.skip(f.Where, "fault:"+f.Name, "l'application garde ce qu'elle a lu : il faut -restart", "the application keeps what it has read: -restart is needed")
 			continue
 		}
 		before := c.readings(ctx)
-		queue := map[string]any{"client": c.client, "faults": []string{f.Name}, "count": 100}
-		if err := c.call(ctx, http.MethodPost, "/_mock/api/faults", queue); err != nil {
+		if err := c.queue(ctx, "", 100, f.Name); err != nil {
 			c.skip(f.Where, "fault:"+f.Name, err.Error(), err.Error())
 			continue
 		}
@@ -318,12 +322,12 @@ func (c *checker) metadata(ctx context.Context, list []mockpsc.Fault) {
 			}
 			c.add(k)
 		}
-		if err := c.call(ctx, http.MethodDelete, "/_mock/api/faults?client="+url.QueryEscape(c.client), nil); err != nil {
+		if err := c.unqueue(ctx); err != nil {
 			c.skip(f.Where, "fault:"+f.Name, err.Error(), err.Error())
 			return
 		}
 	}
-	if c.opt.Restart != "" && len(list) > 0 && c.api {
+	if c.opt.Restart != "" && len(list) > 0 {
 		if err := c.restart(ctx); err != nil || !c.enters(ctx) {
 			c.tried("after", "does-not-recover", true, "l'application ne repart pas après les métadonnées fausses", "the application does not start again after false metadata", c.opt.Restart)
 		}

@@ -1,0 +1,134 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"time"
+)
+
+// drills has Pro Santé Connect break down, where the mock can be told to.
+func (c *checker) drills(ctx context.Context) {
+	const group = "drill"
+	for _, name := range []string{"outage", "maintenance", "slow-token"} {
+		if name == "slow-token" && c.opt.Quick {
+			c.skip(group, "drill:"+name, "-quick", "-quick")
+			continue
+		}
+		c.drill(ctx, group, name)
+	}
+}
+
+func (c *checker) drill(ctx context.Context, group, name string) {
+	inside, _ := c.in(ctx)
+	if inside == nil {
+		c.skip(group, "drill:"+name, "une connexion honnête échoue", "an honest sign-in fails")
+		return
+	}
+	newcomer := c.browser()
+	auth, _ := newcomer.begin(ctx, c.begin)
+	var callback *url.URL
+	if auth != nil {
+		callback, _, _ = newcomer.atMock(ctx, auth, c.opt.Persona)
+	}
+	if err := c.call(ctx, http.MethodPost, "/_mock/api/drill", map[string]string{"name": name}); err != nil {
+		c.skip(group, "drill:"+name, err.Error(), err.Error())
+		return
+	}
+	k := Case{ID: "drill:" + name, Group: group, Status: passed, How: "-drill " + name}
+	fail := func(fr, en string) {
+		k.Status, k.Rule, k.Severity, k.Seen = failed, "provider-down", ruleByID["provider-down"].severity, words{fr, en}
+	}
+	if callback != nil { // back from the sign-in page when it happens
+		ended := make(chan *page, 1)
+		go func() { ended <- newcomer.finish(ctx, callback) }()
+		meanwhile := inside.look(ctx)
+		if !c.like.isIn(meanwhile) {
+			fail("qui était connecté ne l'est plus", "who was signed in no longer is")
+		}
+		switch p := <-ended; {
+		case p.err != nil && isTimeout(p.err):
+			fail(fmt.Sprint("le nouveau venu attend plus de ", c.opt.Timeout), fmt.Sprint("the newcomer waits for more than ", c.opt.Timeout))
+		case p.err == nil && p.status == http.StatusInternalServerError:
+			fail("le nouveau venu reçoit 500", "the newcomer gets 500")
+		case name != "slow-token" && c.like.isIn(newcomer.look(ctx)):
+			fail("le nouveau venu est entré", "the newcomer got in")
+		}
+	}
+	if err := c.call(ctx, http.MethodPost, "/_mock/api/drill", map[string]string{"name": ""}); err != nil {
+		fail(err.Error(), err.Error())
+	}
+	if k.Status == passed && !c.enters(ctx) {
+		fail("l'incident passé, une connexion honnête échoue", "the incident over, an honest sign-in fails")
+	}
+	c.add(k)
+}
+
+// queue has faults wait for the sign-in with this state or, without one, for the
+// next count sign-ins of the application.
+func (c *checker) queue(ctx context.Context, state string, count int, faults ...string) error {
+	return c.call(ctx, http.MethodPost, "/_mock/api/faults", map[string]any{"client": c.client, "state": state, "count": count, "faults": faults})
+}
+
+func (c *checker) unqueue(ctx context.Context) error {
+	return c.call(ctx, http.MethodDelete, "/_mock/api/faults?client="+url.QueryEscape(c.client), nil)
+}
+
+// call asks the mock's API for something.
+func (c *checker) call(ctx context.Context, method, path string, body any) error {
+	var text bytes.Buffer
+	if body != nil {
+		if err := json.NewEncoder(&text).Encode(body); err != nil {
+			return fmt.Errorf("check: %w", err)
+		}
+	}
+	at, err := c.base.Parse(path)
+	if err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.opt.Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, at.String(), &text)
+	if err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return fmt.Errorf("check: the mock's API: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode/100 != 2 {
+		said, _ := io.ReadAll(io.LimitReader(resp.Body, 300))
+		return fmt.Errorf("check: the mock's API answers %d: %s", resp.StatusCode, said)
+	}
+	return nil
+}
+
+// restart runs the command and waits until the application answers.
+func (c *checker) restart(ctx context.Context) error {
+	limit, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(limit, "sh", "-c", c.opt.Restart)
+	cmd.WaitDelay = time.Second // what it leaves running may keep its output
+	if out, err := cmd.CombinedOutput(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
+		return fmt.Errorf("check: -restart: %w: %.200s", err, out)
+	}
+	for {
+		p := c.browser().step(limit, http.MethodGet, c.app, nil)
+		if p.err == nil {
+			return nil
+		}
+		select {
+		case <-limit.Done():
+			return fmt.Errorf("check: after -restart the application does not answer: %w", p.err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}

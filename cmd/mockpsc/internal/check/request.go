@@ -1,0 +1,192 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// request judges the authorization requests of the honest sign-ins.
+func (c *checker) request(ctx context.Context) {
+	const group = "request"
+	first, second := c.requests[0].Query(), c.requests[1].Query()
+	how := cleaned(c.app)
+	c.tried(group, "response-type", first.Get("response_type") != "code", "reçu : "+first.Get("response_type"), "received: "+first.Get("response_type"), how)
+	scope := strings.Fields(first.Get("scope"))
+	slices.Sort(scope)
+	c.tried(group, "scope", !slices.Equal(scope, []string{"openid", "scope_all"}), "reçu : "+first.Get("scope"), "received: "+first.Get("scope"), how)
+	c.tried(group, "acr-values-missing", first.Get("acr_values") != "eidas1", fmt.Sprintf("reçu : %q", first.Get("acr_values")), fmt.Sprintf("received: %q", first.Get("acr_values")), how)
+	for _, name := range []string{"state", "nonce"} {
+		a, b := first.Get(name), second.Get(name)
+		c.tried(group, name+"-missing", a == "", "pas de "+name+" dans l'adresse", "no "+name+" in the address", how)
+		if a == "" {
+			continue
+		}
+		c.tried(group, name+"-reused", a == b, "deux fois le même", "twice the same", how)
+		bits := entropy(a)
+		weak := Case{ID: "rule:" + name + "-weak", Group: group, Status: passed}
+		if a != b && bits < 128 {
+			weak = Case{ID: weak.ID, Group: group, Status: failed, Rule: name + "-weak", Severity: serious, How: how,
+				Seen: words{fmt.Sprintf("%d caractères, %.0f bits au plus", len(a), bits), fmt.Sprintf("%d characters, %.0f bits at most", len(a), bits)}}
+			if bits >= 64 { // nobody guesses that in ten minutes
+				weak.Severity = minor
+			}
+		}
+		c.add(weak)
+	}
+	chosen := *c.begin
+	link := chosen.Query()
+	link.Set("state", "chosen-by-the-link-of-a-stranger")
+	chosen.RawQuery = link.Encode()
+	if auth, _ := c.browser().begin(ctx, &chosen); auth != nil {
+		c.tried(group, "state-chosen", auth.Query().Get("state") == link.Get("state"), "?state=… est repris", "?state=… is taken over", c.begin.Path+"?state=…")
+	}
+	challenge := first.Get("code_challenge")
+	c.tried(group, "pkce-missing", challenge == "", "pas de code_challenge dans l'adresse", "no code_challenge in the address", how)
+	if challenge != "" {
+		method := first.Get("code_challenge_method")
+		c.tried(group, "pkce-plain", method != "S256", fmt.Sprintf("code_challenge_method %q", method), fmt.Sprintf("code_challenge_method %q", method), how)
+		c.tried(group, "pkce-reused", challenge == second.Get("code_challenge"), "deux fois le même", "twice the same", how)
+	}
+	// A person may come from the page that wants a sign-in as well, or from another.
+	uris := []string{first.Get("redirect_uri"), second.Get("redirect_uri")}
+	login, params := c.loginParams(ctx)
+	elsewhere := *login
+	q := elsewhere.Query()
+	for _, name := range params {
+		q.Set(name, c.signedIn.Path+"?mockpsc=1")
+	}
+	elsewhere.RawQuery = q.Encode()
+	for _, at := range []*url.URL{c.app, c.signedIn, &elsewhere} {
+		if auth, _ := c.browser().begin(ctx, at); auth != nil {
+			uris = append(uris, auth.Query().Get("redirect_uri"))
+		}
+	}
+	slices.Sort(uris)
+	uris = slices.Compact(uris)
+	c.tried(group, "redirect-uri-varies", len(uris) > 1, strings.Join(uris, " , "), strings.Join(uris, " , "), how)
+	u, err := url.Parse(uris[0])
+	c.tried(group, "redirect-uri-insecure", err != nil || u.Scheme != "https" && !isLoopback(u.Hostname()), uris[0], uris[0], how)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// entropy is how many bits a text of its length could hold, in the smallest of
+// the usual alphabets that has its characters.
+func entropy(text string) float64 {
+	different := map[rune]bool{}
+	for _, r := range text {
+		different[r] = true
+	}
+	if len(different) < 6 {
+		return float64(len(text)) * math.Log2(float64(max(len(different), 1)))
+	}
+	bare := strings.ReplaceAll(text, "-", "") // as in a UUID
+	switch {
+	case digits().MatchString(bare):
+		return float64(len(bare)) * math.Log2(10)
+	case hexDigits().MatchString(bare):
+		return float64(len(bare)) * 4
+	case oneCase().MatchString(bare):
+		return float64(len(bare)) * math.Log2(36)
+	}
+	return float64(len(text)) * 6
+}
+
+var (
+	digits    = pattern(`^[0-9]*$`)
+	hexDigits = pattern(`^(?:[0-9a-f]*|[0-9A-F]*)$`)
+	oneCase   = pattern(`^(?:[0-9a-z]*|[0-9A-Z]*)$`)
+)
+
+// secrets looks for what must not travel in an address.
+func (c *checker) secrets() {
+	var found string
+	for _, u := range c.urls {
+		for _, name := range []string{"client_secret", "code_verifier", "id_token", "access_token", "refresh_token"} {
+			if u.Query().Has(name) {
+				found = name + " : " + cleaned(u)
+			}
+		}
+	}
+	c.tried("request", "secret-in-url", found != "", found, found, cleaned(c.app))
+}
+
+// binding tries the callback of one browser in another, and a second time.
+func (c *checker) binding(ctx context.Context) {
+	const group = "callback"
+	how := cleaned(c.app)
+	own := c.browser()
+	auth, _ := own.begin(ctx, c.begin)
+	if auth == nil {
+		return
+	}
+	callback, _, err := own.atMock(ctx, auth, c.opt.Persona)
+	if err != nil || callback == nil {
+		return
+	}
+	stranger := c.browser()
+	stranger.finish(ctx, callback)
+	bare := c.like.isIn(stranger.look(ctx))
+	// Another who has begun a sign-in of his own.
+	begun := bare
+	if !bare {
+		own = c.browser()
+		if auth, _ = own.begin(ctx, c.begin); auth != nil {
+			if callback, _, err = own.atMock(ctx, auth, c.opt.Persona); err == nil && callback != nil {
+				stranger = c.browser()
+				stranger.begin(ctx, c.begin)
+				stranger.finish(ctx, callback)
+				begun = c.like.isIn(stranger.look(ctx))
+			}
+		}
+	}
+	c.tried(group, "state-not-bound", begun, "le retour d'un navigateur a ouvert une session dans un autre", "the callback of one browser opened a session in another", how)
+
+	own = c.browser()
+	if auth, _ = own.begin(ctx, c.begin); auth == nil {
+		return
+	}
+	if callback, _, err = own.atMock(ctx, auth, c.opt.Persona); err != nil || callback == nil {
+		return
+	}
+	// Whoever copies the cookies of the pending sign-in is the same browser to the
+	// application: a double click may lead to the one session, while it lasts.
+	twin, late := own.twin(), own.twin()
+	own.finish(ctx, callback)
+	page := own.look(ctx)
+	if !c.like.isIn(page) || c.like.isIn(twin.look(ctx)) { // the session is in a cookie that was there before
+		c.tried(group, "callback-replay", false, "", "", "")
+		return
+	}
+	twin.finish(ctx, callback)
+	second := c.like.isIn(twin.look(ctx)) && !c.shares(own, twin)
+	if at, form := c.logoutDoor(page.page); at != nil && !second {
+		never := func(*url.URL) bool { return false }
+		own.follow(ctx, own.step(ctx, http.MethodPost, at, form, "Sec-Fetch-Site", "same-origin"), never)
+		if c.like.isIn(own.look(ctx)) {
+			own.get(ctx, at, never, "Sec-Fetch-Site", "same-origin")
+		}
+		late.finish(ctx, callback)
+		second = c.like.isIn(late.look(ctx))
+	}
+	c.tried(group, "callback-replay", second, "la seconde ouverture est entrée aussi", "the second opening got in too", how)
+}
+
+// shares reports whether two browsers hold one cookie alike.
+func (c *checker) shares(a, b *browser) bool {
+	for _, ck := range a.jar.Cookies(c.signedIn) {
+		if value, ok := b.jar.value(c.signedIn, ck.Name); ok && value == ck.Value {
+			return true
+		}
+	}
+	return false
+}
