@@ -156,7 +156,11 @@ func hasty(f mockpsc.Fault) func(*auth.Config) {
 }
 
 // Two lies at once, at an address: one must not hide the other. The pairs are the
-// same each time.
+// same each time. Ten of the 81,510 there are open a session, and are not among
+// them: what comes out of both is no lie. iat-next-week and iat-last-week come to
+// now; sub-of-another and userinfo-of-another agree on another person; and
+// keys-of-another publishes the key with which stolen-kid, no-kid, embedded-jwk,
+// embedded-x5c, jku-elsewhere and x5u-elsewhere sign, if they come second.
 func TestPairsOfFaultsAreRefused(t *testing.T) {
 	faults := slices.DeleteFunc(mockpsc.Faults(), func(f mockpsc.Fault) bool { return f.Where == "logout_token" })
 	pairs, side := 2_500, 16

@@ -364,6 +364,8 @@ type programAnswer struct {
 		Roles      []string
 		TenantID   *string `json:"tenant_id"`
 		First      bool    `json:"first_sign_in"`
+		LastLogin  *string `json:"last_login"`
+		Specialty  *struct{ Code string }
 	}
 	Error     string
 	Message   string
