@@ -39,6 +39,31 @@ func TestTheEdgesOfAnIDToken(t *testing.T) {
 	}
 }
 
+func TestTheEdgeOfAnIDTokensSize(t *testing.T) {
+	const most = 32 << 10
+	size := func(header, payload int) (n int, in bool) {
+		h := newHostile(t)
+		h.header["x"], h.claims["x"] = strings.Repeat("x", header), strings.Repeat("x", payload)
+		h.mangle = func(token string) string { n = len(token); return token }
+		_, in = h.signIn()
+		return n, in
+	}
+	n, _ := size(0, 20_000)
+	about := 20_000 + (most-n)*3/4
+	seen := map[int]bool{}
+	for header := range 3 {
+		for payload := about - 2; payload <= about+2; payload++ {
+			n, in := size(header, payload)
+			if seen[n] = true; in != (n <= most) {
+				t.Errorf("%d bytes: in %t", n, in)
+			}
+		}
+	}
+	if !seen[most] || !seen[most+1] {
+		t.Errorf("tried %v", seen)
+	}
+}
+
 // A token that is refused says to the operator which part of it is wrong, and to
 // the person whether another means of sign-in would help.
 func TestWhatARefusedIDTokenTells(t *testing.T) {
