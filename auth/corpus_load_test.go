@@ -267,6 +267,13 @@ var _ = hand(map[string]runner{
 					t.Fatalf("got %d", rec.Code)
 				}
 			}
+			// The clock has stood still: sessions are kept for four hours, sign-ins for
+			// ten minutes, and both are forgotten when the next one comes.
+			l.clock.Advance(5 * time.Hour)
+			b := l.begin()
+			if l.send(b.back(b.honest())).session == nil {
+				t.Error("after the load nobody gets in")
+			}
 		})
 	},
 	"DOS-012": func(t *testing.T, c corpusCase) {

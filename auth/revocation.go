@@ -207,14 +207,17 @@ func (m *memorySessions) sweep(now time.Time) {
 		return
 	}
 	m.swept = now
-	for id, rec := range m.records {
-		if rec.ExpiresAt.Before(now) {
-			delete(m.records, id)
+	// A map keeps its room for what is deleted from it, so these are made anew.
+	records, ended := m.records, m.ended
+	m.records, m.ended = map[string]SessionRecord{}, map[string]endedAt{}
+	for id, rec := range records {
+		if !rec.ExpiresAt.Before(now) {
+			m.records[id] = rec
 		}
 	}
-	for id, e := range m.ended {
-		if e.until.Before(now) {
-			delete(m.ended, id)
+	for id, e := range ended {
+		if !e.until.Before(now) {
+			m.ended[id] = e
 		}
 	}
 }
