@@ -2,7 +2,9 @@ package auth_test
 
 import (
 	"context"
+	"crypto/rsa"
 	"fmt"
+	"math/big"
 	"net/http"
 	"strings"
 	"testing"
@@ -108,9 +110,23 @@ func TestTheEdgesOfTheKeysTimes(t *testing.T) {
 	step("ten seconds later", time.Nanosecond, 1, false)
 	h.header["kid"] = "k1"
 	h.answers["certs"] = down
-	step("keys of almost a day", 24*time.Hour-time.Nanosecond, 1, true)
-	h.clock.Advance(10 * time.Second)
-	step("keys of a day", time.Nanosecond, 1, false)
+	step("keys of almost a day", 24*time.Hour-10*time.Second, 1, true)
+	step("keys of a day", 10*time.Second, 1, false)
+}
+
+// A key of 4096 bits is taken, a longer one makes each signature cost too much.
+func TestTheEdgeOfAKeysLength(t *testing.T) {
+	for bits, want := range map[uint]int{4096: 2, 4097: 1} {
+		h := newHostile(t)
+		n := new(big.Int).SetBit(big.NewInt(1), int(bits)-1, 1)
+		h.keys = keySet(jwk(&h.key.PublicKey, map[string]any{"kid": "k1"}), jwk(&rsa.PublicKey{N: n, E: 65537}, map[string]any{"kid": "k2"}))
+		if _, in := h.signIn(); !in {
+			t.Fatal("the honest sign-in was refused")
+		}
+		if keys := auth.Keys(h.rp); len(keys) != want {
+			t.Errorf("with one of %d bits: %d keys", bits, len(keys))
+		}
+	}
 }
 
 // While somebody reads the keys anew, who knows theirs does not wait.
@@ -135,6 +151,11 @@ func TestAReadingOfTheKeysHoldsNobodyUp(t *testing.T) {
 	<-asked
 	if rec, in := h.signIn(); !in {
 		t.Errorf("the second got %d", rec.Code)
+	}
+	select {
+	case <-done:
+		t.Error("the second waited for the first")
+	default:
 	}
 	close(answered)
 	if in := <-done; !in {
