@@ -14,12 +14,14 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -50,7 +52,10 @@ type app struct {
 
 type pending struct{ nonce, verifier, returnTo string }
 
-type session struct{ name, idToken, access, sid string }
+type session struct{ name, idToken, access, sid, id string }
+
+// is reports whether this weakness is among those of the application.
+func (a *app) is(weak string) bool { return slices.Contains(strings.Split(a.weak, ", "), weak) }
 
 func newApp(t *testing.T, mock *mockpsc.Server, weak string) *app {
 	t.Helper()
@@ -124,7 +129,10 @@ func (a *app) login(w http.ResponseWriter, r *http.Request) {
 	a.pending[state] = p
 	a.mu.Unlock()
 	a.setCookie(w, "pending", state, 600)
-	if a.weak == "keeps the session cookie" && cookie(r, "session") == "" {
+	if a.is("talks to strangers") {
+		a.setCookie(w, "lang", "fr", 600)
+	}
+	if (a.is("keeps the session cookie") || a.is("keeps the old session too") || a.is("talks to strangers")) && cookie(r, "session") == "" {
 		a.setCookie(w, "session", rand.Text(), 0)
 	}
 	sum := sha256.Sum256([]byte(p.verifier))
@@ -167,7 +175,7 @@ func (a *app) callback(w http.ResponseWriter, r *http.Request) {
 	delete(a.pending, state)
 	a.mu.Unlock()
 	a.setCookie(w, "pending", "", -1)
-	if a.weak == "remembers the answer" && again {
+	if a.is("remembers the answer") && again {
 		a.enter(w, r, state, before, "/me")
 		return
 	}
@@ -215,11 +223,22 @@ func (a *app) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 func (a *app) enter(w http.ResponseWriter, r *http.Request, state string, s session, to string) {
 	id := rand.Text()
-	if old := cookie(r, "session"); a.weak == "keeps the session cookie" && old != "" {
+	old := cookie(r, "session")
+	if a.is("keeps the session cookie") && old != "" || a.is("takes a given session") && old != "" {
 		id = old
 	}
 	a.mu.Lock()
+	if a.is("one session of a person") {
+		maps.DeleteFunc(a.sessions, func(_ string, other session) bool { return other.name == s.name })
+	}
+	if s.id == "" || !a.is("lands on the one session") || a.is("while it lasts") && a.sessions[s.id].id == "" {
+		s.id = id
+	}
+	id = s.id
 	a.sessions[id] = s
+	if a.is("keeps the old session too") && old != "" {
+		a.sessions[old] = s
+	}
 	a.done[state] = s
 	a.mu.Unlock()
 	a.setCookie(w, "session", id, 0)
@@ -241,6 +260,10 @@ func (a *app) me(w http.ResponseWriter, r *http.Request) {
 	}
 	if a.weak != "no Cache-Control" {
 		w.Header().Set("Cache-Control", "no-store")
+	}
+	if a.is("shows no logout") {
+		fmt.Fprintf(w, `<p>Bonjour %s, votre espace`, html.EscapeString(s.name))
+		return
 	}
 	fmt.Fprintf(w, `<p>Bonjour %s <form method="post" action="/logout"><button>Se déconnecter</button></form>`, html.EscapeString(s.name))
 }
@@ -368,7 +391,7 @@ func (a *app) check(r *http.Request, state string, p pending) (session, error) {
 		}
 	}
 	if a.weak == "reads no userinfo" {
-		return session{a.text(claims, "family_name"), idToken, access, a.text(claims, "sid")}, nil
+		return session{name: a.text(claims, "family_name"), idToken: idToken, access: access, sid: a.text(claims, "sid")}, nil
 	}
 	info, err := a.ask(r.Context(), "GET", "/userinfo", nil, access)
 	if err != nil {
@@ -381,7 +404,7 @@ func (a *app) check(r *http.Request, state string, p pending) (session, error) {
 	case !without && a.weak != "identifier not compared" && (a.text(info, "SubjectNameID") == "" || a.text(info, "SubjectNameID") != a.text(claims, "SubjectNameID")):
 		return session{}, errors.New("SubjectNameID")
 	}
-	return session{a.text(info, "family_name"), idToken, access, a.text(claims, "sid")}, nil
+	return session{name: a.text(info, "family_name"), idToken: idToken, access: access, sid: a.text(claims, "sid")}, nil
 }
 
 // ask calls the provider.

@@ -186,6 +186,9 @@ type passage struct {
 	rule     string
 }
 
+// never is where nothing stops who follows.
+func never(*url.URL) bool { return false }
+
 // begin asks the application for a sign-in and stops at the mock's door.
 func (b *browser) begin(ctx context.Context, at *url.URL) (*url.URL, *page) {
 	p := b.get(ctx, at, b.c.isRequest)
@@ -244,16 +247,24 @@ func (b *browser) finish(ctx context.Context, callback *url.URL) *page {
 // signIn is the whole way. An error is the check's own or the mock's; what the
 // application does is in the passage.
 func (b *browser) signIn(ctx context.Context, at *url.URL, persona string, faults ...string) (passage, error) {
+	way, err := b.approach(ctx, at, persona, faults...)
+	if err != nil || way.callback == nil {
+		return way, err
+	}
+	way.end = b.finish(ctx, way.callback)
+	way.again = way.end.to != nil && b.c.isRequest(way.end.to)
+	return way, nil
+}
+
+// approach is the way to the application's callback, which is not opened: that is
+// nil if the mock refuses.
+func (b *browser) approach(ctx context.Context, at *url.URL, persona string, faults ...string) (passage, error) {
 	auth, p := b.begin(ctx, at)
 	if auth == nil {
 		return passage{end: p}, errNoWay
 	}
 	callback, rule, err := b.atMock(ctx, auth, persona, faults...)
-	if err != nil || callback == nil {
-		return passage{auth: auth, end: p, rule: rule}, err
-	}
-	end := b.finish(ctx, callback)
-	return passage{auth: auth, callback: callback, end: end, again: end.to != nil && b.c.isRequest(end.to)}, nil
+	return passage{auth: auth, callback: callback, end: p, rule: rule}, err
 }
 
 // known reports whether an address is the application's or the mock's.

@@ -67,9 +67,9 @@ func (c *checker) logout(ctx context.Context) {
 
 	copied := b.twin()
 	p := b.step(ctx, http.MethodPost, at, form, "Sec-Fetch-Site", "same-origin")
-	p = b.follow(ctx, p, func(*url.URL) bool { return false })
+	p = b.follow(ctx, p, never)
 	if (p.status == http.StatusMethodNotAllowed || p.status == http.StatusNotFound || c.like.isIn(b.look(ctx))) && byGet {
-		p = b.get(ctx, at, func(*url.URL) bool { return false }, "Sec-Fetch-Site", "same-origin")
+		p = b.get(ctx, at, never, "Sec-Fetch-Site", "same-origin")
 	}
 	asked := c.onwards(ctx, b, p)
 	if c.like.isIn(b.look(ctx)) {
@@ -121,10 +121,9 @@ func (c *checker) logoutDoor(p *page) (*url.URL, url.Values) {
 }
 
 // onwards goes where a person would from the page after a logout: to Pro Santé
-// Connect, by a link or a form, and says yes there. It reports whether there was
+// Connect, by a link, and says yes there. It reports whether there was
 // something to say yes to.
 func (c *checker) onwards(ctx context.Context, b *browser, p *page) bool {
-	never := func(*url.URL) bool { return false }
 	if p.err != nil {
 		return false
 	}

@@ -124,69 +124,88 @@ func (c *checker) secrets() {
 func (c *checker) binding(ctx context.Context) {
 	const group = "callback"
 	how := cleaned(c.app)
-	own := c.browser()
-	auth, _ := own.begin(ctx, c.begin)
-	if auth == nil {
-		return
-	}
-	callback, _, err := own.atMock(ctx, auth, c.opt.Persona)
-	if err != nil || callback == nil {
-		return
-	}
-	stranger := c.browser()
-	stranger.finish(ctx, callback)
-	bare := c.like.isIn(stranger.look(ctx))
-	// Another who has begun a sign-in of his own.
-	begun := bare
-	if !bare {
-		own = c.browser()
-		if auth, _ = own.begin(ctx, c.begin); auth != nil {
-			if callback, _, err = own.atMock(ctx, auth, c.opt.Persona); err == nil && callback != nil {
-				stranger = c.browser()
-				stranger.begin(ctx, c.begin)
-				stranger.finish(ctx, callback)
-				begun = c.like.isIn(stranger.look(ctx))
-			}
+	bare := c.browser()
+	begun := c.browser() // of another who has begun a sign-in of his own
+	begun.begin(ctx, c.begin)
+	tried, bound := false, true
+	for _, stranger := range []*browser{bare, begun} {
+		way, err := c.browser().approach(ctx, c.begin, c.opt.Persona)
+		if err != nil || way.callback == nil {
+			continue
+		}
+		tried = true
+		stranger.finish(ctx, way.callback)
+		if c.like.isIn(stranger.look(ctx)) {
+			bound = false
+			break
 		}
 	}
-	c.tried(group, "state-not-bound", begun, "le retour d'un navigateur a ouvert une session dans un autre", "the callback of one browser opened a session in another", how)
+	if tried {
+		c.tried(group, "state-not-bound", !bound, "le retour d'un navigateur a ouvert une session dans un autre", "the callback of one browser opened a session in another", how)
+	} else {
+		c.untried(group, unhonest, "state-not-bound")
+	}
+	c.replay(ctx)
+}
 
-	own = c.browser()
-	if auth, _ = own.begin(ctx, c.begin); auth == nil {
+// replay opens a callback again. Whoever copies the cookies of the pending sign-in
+// is the same browser to the application: a double click may lead to the one
+// session, while it lasts.
+func (c *checker) replay(ctx context.Context) {
+	const group, id = "callback", "callback-replay"
+	own := c.browser()
+	way, err := own.approach(ctx, c.begin, c.opt.Persona)
+	if err != nil || way.callback == nil {
+		c.untried(group, unhonest, id)
 		return
 	}
-	if callback, _, err = own.atMock(ctx, auth, c.opt.Persona); err != nil || callback == nil {
-		return
-	}
-	// Whoever copies the cookies of the pending sign-in is the same browser to the
-	// application: a double click may lead to the one session, while it lasts.
-	twin, late := own.twin(), own.twin()
-	own.finish(ctx, callback)
+	// Each goes one way only: who looks and is not in begins a sign-in anew, and
+	// has then lost the one that was pending.
+	watcher, second, late := own.twin(), own.twin(), own.twin()
+	own.finish(ctx, way.callback)
+	one := own.twin()
 	page := own.look(ctx)
-	if !c.like.isIn(page) || c.like.isIn(twin.look(ctx)) { // the session is in a cookie that was there before
-		c.tried(group, "callback-replay", false, "", "", "")
+	if !c.like.isIn(page) {
+		c.untried(group, unhonest, id)
 		return
 	}
-	twin.finish(ctx, callback)
-	second := c.like.isIn(twin.look(ctx)) && !c.shares(own, twin)
-	if at, form := c.logoutDoor(page.page); at != nil && !second {
-		never := func(*url.URL) bool { return false }
+	second.finish(ctx, way.callback)
+	other := second.twin()
+	again := c.like.isIn(second.look(ctx))
+	if c.like.isIn(watcher.look(ctx)) { // which is session-fixation
+		c.untried(group, words{"un cookie d'avant la connexion ouvre déjà la session", "a cookie from before the sign-in opens the session already"}, id)
+		return
+	}
+	again = again && !c.shares(ctx, one, other)
+	if at, form := c.logoutDoor(page.page); at != nil && !again {
 		own.follow(ctx, own.step(ctx, http.MethodPost, at, form, "Sec-Fetch-Site", "same-origin"), never)
 		if c.like.isIn(own.look(ctx)) {
 			own.get(ctx, at, never, "Sec-Fetch-Site", "same-origin")
 		}
-		late.finish(ctx, callback)
-		second = c.like.isIn(late.look(ctx))
+		late.finish(ctx, way.callback)
+		again = c.like.isIn(late.look(ctx))
 	}
-	c.tried(group, "callback-replay", second, "la seconde ouverture est entrée aussi", "the second opening got in too", how)
+	c.tried(group, id, again, "la seconde ouverture est entrée aussi", "the second opening got in too", cleaned(c.app))
 }
 
-// shares reports whether two browsers hold one cookie alike.
-func (c *checker) shares(a, b *browser) bool {
-	for _, ck := range a.jar.Cookies(c.signedIn) {
-		if value, ok := b.jar.value(c.signedIn, ck.Name); ok && value == ck.Value {
+// shares reports whether two browsers are in one session: they hold a cookie of it
+// alike.
+func (c *checker) shares(ctx context.Context, a, b *browser) bool {
+	for _, name := range c.sessionCookies(ctx) {
+		one, ok := a.jar.value(c.signedIn, name)
+		other, too := b.jar.value(c.signedIn, name)
+		if ok && too && one == other {
 			return true
 		}
 	}
 	return false
+}
+
+var unhonest = words{"une connexion honnête échoue", "an honest sign-in fails"}
+
+// untried adds rules that could not be tried, and why.
+func (c *checker) untried(group string, why words, ids ...string) {
+	for _, id := range ids {
+		c.skip(group, "rule:"+id, why.FR, why.EN)
+	}
 }

@@ -2,83 +2,126 @@ package check
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 )
 
-// cookies finds the cookies that are the session, by leaving out each, and looks
-// at how they are kept.
+// sessionCookies finds the cookies that are the session: without one of them
+// nobody is in, or it suffices alone. Each is tried in a session of its own: an
+// application may renew what it is shown.
+func (c *checker) sessionCookies(ctx context.Context) []string {
+	b, _ := c.in(ctx)
+	if b == nil {
+		return nil
+	}
+	var names []string
+	for _, held := range b.latest() {
+		if _, ok := b.jar.value(c.signedIn, held.Name); !ok {
+			continue
+		}
+		if b, _ = c.in(ctx); b == nil {
+			return nil
+		}
+		without, alone := c.browser(), c.browser()
+		for _, ck := range b.jar.Cookies(c.signedIn) {
+			to := without
+			if ck.Name == held.Name {
+				to = alone
+			}
+			to.jar.SetCookies(c.signedIn, []*http.Cookie{{Name: ck.Name, Value: ck.Value, Path: "/"}})
+		}
+		if !c.like.isIn(without.look(ctx)) || c.like.isIn(alone.look(ctx)) {
+			names = append(names, held.Name)
+		}
+	}
+	return names
+}
+
+// cookies looks at how the cookies of the session are kept, and at whether one
+// that somebody else has put there before the sign-in becomes one.
 func (c *checker) cookies(ctx context.Context) {
 	const group = "session"
 	b := c.browser()
-	auth, _ := b.begin(ctx, c.begin)
-	if auth == nil {
+	way, err := b.approach(ctx, c.begin, c.opt.Persona)
+	if err != nil || way.callback == nil {
+		c.untried(group, unhonest, "cookie-not-httponly", "cookie-not-secure", "cookie-samesite", "session-fixation", "page-cacheable")
 		return
 	}
-	callback, _, err := b.atMock(ctx, auth, c.opt.Persona)
-	if err != nil || callback == nil {
-		return
-	}
-	before := map[string]string{}
-	for _, ck := range b.jar.Cookies(c.signedIn) {
-		before[ck.Name] = ck.Value
-	}
-	b.finish(ctx, callback)
+	before := b.twin()
+	b.finish(ctx, way.callback)
 	seen := b.look(ctx)
 	if !c.like.isIn(seen) {
+		c.untried(group, unhonest, "cookie-not-httponly", "cookie-not-secure", "cookie-samesite", "session-fixation", "page-cacheable")
 		return
 	}
+	how := c.signedIn.Path
+	control := seen.page.header.Get("Cache-Control")
+	c.tried(group, "page-cacheable", !strings.Contains(control, "no-store"), fmt.Sprintf("Cache-Control: %q", control), fmt.Sprintf("Cache-Control: %q", control), how)
+	fixed := c.like.isIn(before.look(ctx))
+
+	session := c.sessionCookies(ctx)
+	if len(session) == 0 {
+		c.untried(group, words{"aucun cookie n'est reconnu comme celui de la session", "no cookie is seen to be that of the session"}, "cookie-not-httponly", "cookie-not-secure", "cookie-samesite")
+	} else {
+		var readable, insecure, sites []string
+		for _, ck := range b.latest() {
+			if !slices.Contains(session, ck.Name) {
+				continue
+			}
+			if !ck.HttpOnly {
+				readable = append(readable, ck.Name)
+			}
+			if !ck.Secure && c.signedIn.Scheme == "https" {
+				insecure = append(insecure, ck.Name)
+			}
+			if ck.SameSite != http.SameSiteLaxMode && ck.SameSite != http.SameSiteStrictMode {
+				sites = append(sites, ck.Name)
+			}
+		}
+		for _, t := range []struct {
+			id    string
+			names []string
+		}{{"cookie-not-httponly", readable}, {"cookie-not-secure", insecure}, {"cookie-samesite", sites}} {
+			list := strings.Join(t.names, ", ")
+			c.tried(group, t.id, list != "", list, list, how)
+		}
+	}
+	for _, name := range session {
+		if fixed {
+			break
+		}
+		planted := []*http.Cookie{{Name: name, Value: rand.Text(), Path: "/"}}
+		victim, thief := c.browser(), c.browser()
+		victim.jar.SetCookies(c.signedIn, planted)
+		thief.jar.SetCookies(c.signedIn, planted)
+		victim.signIn(ctx, c.begin, c.opt.Persona)
+		fixed = c.like.isIn(thief.look(ctx))
+	}
+	if len(session) == 0 && !fixed {
+		c.untried(group, words{"aucun cookie n'est reconnu comme celui de la session", "no cookie is seen to be that of the session"}, "session-fixation")
+		return
+	}
+	c.tried(group, "session-fixation", fixed, "un cookie posé avant la connexion ouvre la page", "a cookie set before the sign-in opens the page", how)
+}
+
+// latest are the cookies of the application as it set each last, in the order of
+// their names.
+func (b *browser) latest() []*http.Cookie {
 	last := map[string]*http.Cookie{}
 	for _, ck := range b.set {
 		if ck.MaxAge >= 0 && ck.Value != "" {
 			last[ck.Name] = ck
 		}
 	}
-	var readable, insecure, sites, fixed []string
-	held := b.jar.Cookies(c.signedIn)
-	for _, left := range held {
-		other := c.browser()
-		var rest []*http.Cookie
-		for _, ck := range held {
-			if ck.Name != left.Name {
-				rest = append(rest, &http.Cookie{Name: ck.Name, Value: ck.Value, Path: "/"})
-			}
-		}
-		other.jar.SetCookies(c.signedIn, rest)
-		if c.like.isIn(other.look(ctx)) {
-			continue
-		}
-		ck := last[left.Name]
-		if ck == nil {
-			continue
-		}
-		if !ck.HttpOnly {
-			readable = append(readable, ck.Name)
-		}
-		if !ck.Secure && c.signedIn.Scheme == "https" {
-			insecure = append(insecure, ck.Name)
-		}
-		if ck.SameSite != http.SameSiteLaxMode && ck.SameSite != http.SameSiteStrictMode {
-			sites = append(sites, ck.Name)
-		}
-		if value, ok := before[left.Name]; ok && value == left.Value {
-			fixed = append(fixed, ck.Name)
-		}
-	}
-	how := c.signedIn.Path
-	for _, t := range []struct {
-		id    string
-		names []string
-	}{{"cookie-not-httponly", readable}, {"cookie-not-secure", insecure}, {"cookie-samesite", sites}, {"session-fixation", fixed}} {
-		list := strings.Join(t.names, ", ")
-		c.tried(group, t.id, list != "", list, list, how)
-	}
-	control := seen.page.header.Get("Cache-Control")
-	c.tried(group, "page-cacheable", !strings.Contains(control, "no-store"), fmt.Sprintf("Cache-Control: %q", control), fmt.Sprintf("Cache-Control: %q", control), how)
+	list := slices.Collect(maps.Values(last))
+	slices.SortFunc(list, func(a, b *http.Cookie) int { return strings.Compare(a.Name, b.Name) })
+	return list
 }
 
 // evil are ways back that leave the site, for one reader or another.
