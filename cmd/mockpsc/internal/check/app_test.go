@@ -74,9 +74,13 @@ func newApp(t *testing.T, mock *mockpsc.Server, weak string) *app {
 	mux.HandleFunc("GET /open", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "Bonjour à tous") })
 	mux.HandleFunc("POST /logout", a.logout)
 	mux.HandleFunc("POST /ended", a.ended)
-	if weak == "signs out by GET" {
+	if a.is("signs out by GET") {
 		mux.HandleFunc("GET /logout", a.logout)
 	}
+	if a.is("asks before it signs out") {
+		mux.HandleFunc("GET /logout", a.askBeforeLogout)
+	}
+	mux.HandleFunc("POST /quit", a.logout)
 	if weak == "cookie without Secure" {
 		a.Server = httptest.NewTLSServer(mux)
 	} else {
@@ -91,6 +95,10 @@ func (a *app) setCookie(w http.ResponseWriter, name, value string, age int) {
 	switch a.weak {
 	case "cookie without HttpOnly":
 		c.HttpOnly = name != "session"
+	case "signs out by GET, strict session":
+		if name == "session" {
+			c.SameSite = http.SameSiteStrictMode
+		}
 	case "cookie without SameSite":
 		c.SameSite = 0
 	case "cookie without Secure":
@@ -261,6 +269,14 @@ func (a *app) me(w http.ResponseWriter, r *http.Request) {
 	if a.weak != "no Cache-Control" {
 		w.Header().Set("Cache-Control", "no-store")
 	}
+	if a.is("asks before it signs out") {
+		fmt.Fprintf(w, `<p>Bonjour %s <a href="/logout">Se déconnecter</a>`, html.EscapeString(s.name))
+		return
+	}
+	if a.is("calls it quit") {
+		fmt.Fprintf(w, `<p>Bonjour %s <form method="post" action="/quit"><input type="hidden" name="csrf" value="%s"><button>Quitter</button></form>`, html.EscapeString(s.name), s.id)
+		return
+	}
 	if a.is("shows no logout") {
 		fmt.Fprintf(w, `<p>Bonjour %s, votre espace`, html.EscapeString(s.name))
 		return
@@ -270,13 +286,17 @@ func (a *app) me(w http.ResponseWriter, r *http.Request) {
 
 func (a *app) logout(w http.ResponseWriter, r *http.Request) {
 	id := cookie(r, "session")
+	if (a.is("asks before it signs out") || a.is("calls it quit")) && r.FormValue("csrf") != id {
+		http.Error(w, "csrf", http.StatusForbidden)
+		return
+	}
 	a.mu.Lock()
 	s := a.sessions[id]
-	if a.weak != "forgets only the cookie" && a.weak != "signs nobody out" {
+	if !a.is("forgets only the cookie") && !a.is("signs nobody out") {
 		delete(a.sessions, id)
 	}
 	a.mu.Unlock()
-	if a.weak != "signs nobody out" {
+	if !a.is("signs nobody out") {
 		a.setCookie(w, "session", "", -1)
 	}
 	q := url.Values{"post_logout_redirect_uri": {a.URL + "/bye"}, "client_id": {"carelink"}}

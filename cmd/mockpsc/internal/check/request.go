@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -177,11 +176,8 @@ func (c *checker) replay(ctx context.Context) {
 		return
 	}
 	again = again && !c.shares(ctx, one, other)
-	if at, form := c.logoutDoor(page.page); at != nil && !again {
-		own.follow(ctx, own.step(ctx, http.MethodPost, at, form, "Sec-Fetch-Site", "same-origin"), never)
-		if c.like.isIn(own.look(ctx)) {
-			own.get(ctx, at, never, "Sec-Fetch-Site", "same-origin")
-		}
+	if d := c.logoutDoor(page.page); d != nil && !again {
+		c.leave(ctx, own, d)
 		late.finish(ctx, way.callback)
 		again = c.like.isIn(late.look(ctx))
 	}

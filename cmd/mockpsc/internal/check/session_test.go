@@ -1,6 +1,11 @@
 package check_test
 
 import (
+	"fmt"
+	"html"
+	"net/http"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/pscauth/pscauth/cmd/mockpsc/internal/check"
@@ -22,9 +27,20 @@ func TestSessions(t *testing.T) {
 		{weak: "keeps the old session too", want: "session-fixation", status: 2},
 		{weak: "takes a given session", want: "session-fixation", status: 2},
 
+		{weak: "signs nobody out, one session of a person", want: "logout-fails", status: 2},
+		{weak: "signs nobody out, asks before it signs out", want: "logout-fails", status: 2},
+		{weak: "signs out by GET, shows no logout", want: "logout-by-get", status: 1, opt: check.Options{Logout: "/logout"}},
+		{weak: "forgets only the cookie, calls it quit", want: "session-outlives-logout", status: 1, opt: check.Options{Logout: "/quit"}},
+		{weak: "forgets only the cookie, shows no logout", want: "session-outlives-logout", status: 1, opt: check.Options{Logout: "/quit"}},
+
 		// Who does these is right.
 		{weak: "remembers the answer, lands on the one session, shows no logout"},
 		{weak: "talks to strangers"},
+		{weak: "one session of a person"},
+		{weak: "asks before it signs out"},
+		{weak: "calls it quit", opt: check.Options{Logout: "/quit"}},
+		{weak: "shows no logout", opt: check.Options{Logout: "/quit"}},
+		{weak: "signs out by GET, strict session"},
 	} {
 		t.Run(tt.weak, func(t *testing.T) {
 			t.Parallel()
@@ -37,5 +53,30 @@ func TestSessions(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// askBeforeLogout is where the link to sign out leads.
+func (a *app) askBeforeLogout(w http.ResponseWriter, r *http.Request) {
+	fmt.Fprintf(w, `<p>Vraiment ? <form method="post"><input type="hidden" name="csrf" value="%s"><button>Oui</button></form>`, html.EscapeString(cookie(r, "session")))
+}
+
+// What is tried of the logout, and why the rest is not.
+func TestLogoutIsTried(t *testing.T) {
+	all := []string{"logout-by-get", "logout-fails", "session-outlives-logout", "logout-only-here", "logout-without-hint"}
+	for _, tt := range []struct{ weak, logout, why string }{
+		{"", "", ""},
+		{"shows no logout", "/quit", ""},
+		{"shows no logout", "", "the page shows no way to sign out"},
+		{"", "/nowhere", "there is nothing at /nowhere"},
+		{"shows no logout", "/nowhere", "there is nothing at /nowhere"},
+	} {
+		r := run(t, newApp(t, mild(t), tt.weak), check.Options{Logout: tt.logout, Only: func(string) bool { return false }, Quick: true})
+		for _, id := range all {
+			i := slices.IndexFunc(r.Cases, func(k check.Case) bool { return k.ID == "rule:"+id })
+			if i < 0 || (r.Cases[i].Status == "passed") != (tt.why == "") || !strings.Contains(r.Cases[i].Seen.EN, tt.why) {
+				t.Errorf("%q, -logout %q: %s: got %v, want %q", tt.weak, tt.logout, id, r.Cases, tt.why)
+			}
+		}
 	}
 }
