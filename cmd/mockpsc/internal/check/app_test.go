@@ -117,14 +117,25 @@ func cookie(r *http.Request, name string) string {
 
 func (a *app) login(w http.ResponseWriter, r *http.Request) {
 	to := r.URL.Query().Get("return_to")
+	if a.is("calls the way back zurueck") {
+		to = r.URL.Query().Get("zurueck")
+	}
 	u, err := url.Parse(to)
 	local := err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//") && !strings.ContainsAny(to, "\\\t\r\n")
 	switch {
-	case a.weak == "returns anywhere":
+	case a.is("returns anywhere"):
+	case a.is("returns behind its own name") && strings.HasPrefix(to, a.URL):
+	case a.is("appends the way back"):
+		to = a.URL + to
 	case a.weak == "returns behind two slashes" && strings.HasPrefix(to, "/"):
 	case a.weak == "returns behind a backslash" && strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//"):
 	case !local:
 		to = "/me"
+	}
+	if a.is("returns whoever is in anywhere") && a.isIn(r) {
+		w.Header().Set("Location", r.URL.Query().Get("return_to"))
+		w.WriteHeader(http.StatusSeeOther)
+		return
 	}
 	state, p := rand.Text(), pending{rand.Text(), rand.Text() + rand.Text(), to}
 	if a.weak == "short state" {
@@ -168,7 +179,14 @@ func (a *app) login(w http.ResponseWriter, r *http.Request) {
 	case "secret in the address":
 		q.Set("client_secret", "carelink-secret")
 	}
-	http.Redirect(w, r, a.mock.URL+"/auth?"+q.Encode(), http.StatusFound)
+	switch at := a.mock.URL + "/auth?" + q.Encode(); {
+	case a.is("refreshes by its header"):
+		w.Header().Set("Refresh", "0; url="+at)
+	case a.is("refreshes by its page"):
+		fmt.Fprintf(w, `<meta charset="utf-8"><meta content="0;url='%s'" http-equiv="refresh">`, html.EscapeString(at))
+	default:
+		http.Redirect(w, r, at, http.StatusFound)
+	}
 }
 
 func (a *app) callback(w http.ResponseWriter, r *http.Request) {
@@ -250,6 +268,10 @@ func (a *app) enter(w http.ResponseWriter, r *http.Request, state string, s sess
 	a.done[state] = s
 	a.mu.Unlock()
 	a.setCookie(w, "session", id, 0)
+	if a.is("refreshes by its header") {
+		w.Header().Set("Refresh", "0; url="+to)
+		return
+	}
 	w.Header().Set("Location", to) // as it is: http.Redirect would tidy it up
 	w.WriteHeader(http.StatusSeeOther)
 }
@@ -261,6 +283,10 @@ func (a *app) me(w http.ResponseWriter, r *http.Request) {
 	if ok && a.weak == "lives on the provider's token" {
 		_, err := a.ask(r.Context(), "GET", "/userinfo", nil, s.access)
 		ok = err == nil
+	}
+	if !ok && a.is("calls the way back zurueck") {
+		http.Redirect(w, r, "/login", http.StatusFound)
+		return
 	}
 	if !ok {
 		http.Redirect(w, r, "/login?return_to=/me", http.StatusFound)

@@ -124,15 +124,39 @@ func (b *browser) step(ctx context.Context, method string, u *url.URL, form url.
 		}
 	}
 	p := &page{url: u, status: resp.StatusCode, header: resp.Header, body: text, err: err}
-	if location := resp.Header.Get("Location"); location != "" && resp.StatusCode/100 == 3 {
+	switch location := resp.Header.Get("Location"); {
+	case location != "" && resp.StatusCode/100 == 3:
 		p.to = resolve(u, location)
-	} else if m := refresh().FindSubmatch(text); m != nil && resp.StatusCode < 400 {
-		p.to = resolve(u, html.UnescapeString(string(m[1])))
+	case resp.StatusCode < 400:
+		if again, ok := refreshed(resp.Header, text); ok {
+			p.to = resolve(u, again)
+		}
 	}
 	return p
 }
 
-var refresh = pattern(`(?i)<meta[^>]+http-equiv=["']?refresh["']?[^>]+content=["']\s*\d+\s*;\s*url=([^"'>]+)["']`)
+var (
+	metaTag   = pattern(`(?i)<meta\b(?:[^>"']|"[^"]*"|'[^']*')*>`)
+	isRefresh = pattern(`(?i)\shttp-equiv\s*=\s*["']?refresh\b`)
+	content   = pattern(`(?i)\scontent\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))`)
+	atOnce    = pattern(`(?i)^\s*\d?(?:\.\d*)?\s*[;,\s]\s*url\s*=\s*(?:"([^"]*)|'([^']*)|([^"'].*))`)
+)
+
+// refreshed is where a page goes by itself, by its header or its markup. What
+// takes ten seconds and more is no redirect, but the end of a session, say.
+func refreshed(header http.Header, body []byte) (string, bool) {
+	text := header.Get("Refresh")
+	for _, tag := range metaTag().FindAllString(string(body), -1) {
+		if m := content().FindStringSubmatch(tag); m != nil && text == "" && isRefresh().MatchString(tag) {
+			text = html.UnescapeString(m[1] + m[2] + m[3])
+		}
+	}
+	m := atOnce().FindStringSubmatch(text)
+	if m == nil {
+		return "", false
+	}
+	return m[1] + m[2] + m[3], true
+}
 
 // follow goes on until there is nothing to follow, or the next address is one to
 // stop at. Nobody is followed to a host that is neither application nor mock.

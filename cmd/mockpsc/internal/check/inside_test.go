@@ -1,6 +1,7 @@
 package check
 
 import (
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -87,6 +88,29 @@ func TestResolveReadsAddressesAsBrowsersDo(t *testing.T) {
 		got := resolve(base, tt.location).String()
 		if got != tt.want {
 			t.Errorf("%q leads to %s, want %s", tt.location, got, tt.want)
+		}
+	}
+}
+
+func TestPagesThatGoOnByThemselves(t *testing.T) {
+	for _, tt := range []struct{ header, body, want string }{
+		{"0; url=/me", "", "/me"},
+		{"0;URL='/me'", "", "/me"},
+		{"", `<meta http-equiv="refresh" content="0;url='https://psc.example/?a=1&amp;b=2'">`, "https://psc.example/?a=1&b=2"},
+		{"", `<meta content='1; url="/me"' http-equiv=Refresh>`, "/me"},
+		{"", `<META HTTP-EQUIV="Refresh" CONTENT="0; URL=/me" />`, "/me"},
+		{"", `<meta name="description" content="0;url=/no"><meta http-equiv="refresh" content="0;url=/me">`, "/me"},
+		{"", `<meta http-equiv="refresh" content="5">`, ""}, // the same page anew
+		{"", `<meta http-equiv="refresh" content="900;url=/session-over">`, ""},
+		{"", `<meta http-equiv="refresh" data-content="0;url=/me">`, ""},
+		{"", "<p>Bonjour", ""},
+	} {
+		header := http.Header{}
+		if tt.header != "" {
+			header.Set("Refresh", tt.header)
+		}
+		if got, _ := refreshed(header, []byte(tt.body)); got != tt.want {
+			t.Errorf("%q %s goes to %q, want %q", tt.header, tt.body, got, tt.want)
 		}
 	}
 }

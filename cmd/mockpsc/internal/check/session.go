@@ -128,6 +128,7 @@ func (b *browser) latest() []*http.Cookie {
 var evil = []string{
 	"https://evil.example/", "//evil.example/", `/\evil.example/`, `\\evil.example/`, `/./\evil.example/`, "/%09/evil.example/", "/\t/evil.example/",
 	"https:evil.example", "///evil.example/", "/.//evil.example/", `https://evil.example\@` + "HOST/", "javascript:alert(1)",
+	"@evil.example/", ".evil.example/", "ORIGIN@evil.example/", "ORIGIN.evil.example/", // behind what the application knows
 }
 
 // commonParams are tried where the application's own is not known.
@@ -139,7 +140,7 @@ func (c *checker) returnPath(ctx context.Context) {
 	login, params := c.loginParams(ctx)
 	own := map[string]bool{c.signedIn.Host: true, c.app.Host: true}
 	for _, value := range evil {
-		value = strings.ReplaceAll(value, "HOST", c.app.Host)
+		value = strings.NewReplacer("HOST", c.app.Host, "ORIGIN", c.app.Scheme+"://"+c.app.Host).Replace(value)
 		address := *login
 		q := address.Query()
 		for _, name := range params {
@@ -148,16 +149,22 @@ func (c *checker) returnPath(ctx context.Context) {
 		address.RawQuery = q.Encode()
 		b := c.browser()
 		way, err := b.signIn(ctx, &address, c.opt.Persona)
-		end := way.end
-		if err != nil && !errors.Is(err, errNoWay) || end == nil {
+		if err != nil && !errors.Is(err, errNoWay) {
 			continue
 		}
-		if to := end.to; to != nil && !own[to.Host] && !c.ofMock(to) && (strings.Contains(to.String(), "evil.example") || to.Scheme == "javascript") {
+		ends := []*page{way.end}
+		if way.callback != nil { // some look at the way back of who is in already, too
+			ends = append(ends, b.get(ctx, &address, c.isRequest))
+		}
+		for _, end := range ends {
+			if end == nil || end.to == nil || own[end.to.Host] || c.ofMock(end.to) || !strings.Contains(end.to.String(), "evil.example") && end.to.Scheme != "javascript" {
+				continue
+			}
 			how := "…?" + params[0] + "=" + value
 			if len(params) > 1 {
-				how = "…?<" + strings.Join(params[:3], "|") + "|…>=" + value
+				how = "…?<" + strings.Join(params[:min(3, len(params))], "|") + "|…>=" + value
 			}
-			c.tried(group, "open-return-path", true, "le navigateur a été envoyé à "+to.String(), "the browser was sent to "+to.String(), login.Path+how)
+			c.tried(group, "open-return-path", true, "le navigateur a été envoyé à "+end.to.String(), "the browser was sent to "+end.to.String(), login.Path+how)
 			return
 		}
 	}

@@ -33,10 +33,18 @@ func TestSessions(t *testing.T) {
 		{weak: "forgets only the cookie, calls it quit", want: "session-outlives-logout", status: 1, opt: check.Options{Logout: "/quit"}},
 		{weak: "forgets only the cookie, shows no logout", want: "session-outlives-logout", status: 1, opt: check.Options{Logout: "/quit"}},
 
+		{weak: "returns whoever is in anywhere", want: "open-return-path", status: 2},
+		{weak: "returns behind its own name", want: "open-return-path", status: 2},
+		{weak: "appends the way back", want: "open-return-path", status: 2},
+		{weak: "returns anywhere, refreshes by its header", want: "open-return-path", status: 2},
+		{weak: "returns anywhere, calls the way back zurueck", want: "open-return-path", status: 2, opt: check.Options{ReturnParam: "zurueck"}},
+
 		// Who does these is right.
 		{weak: "remembers the answer, lands on the one session, shows no logout"},
 		{weak: "talks to strangers"},
 		{weak: "one session of a person"},
+		{weak: "refreshes by its header"},
+		{weak: "refreshes by its page"},
 		{weak: "asks before it signs out"},
 		{weak: "calls it quit", opt: check.Options{Logout: "/quit"}},
 		{weak: "shows no logout", opt: check.Options{Logout: "/quit"}},
@@ -59,6 +67,14 @@ func TestSessions(t *testing.T) {
 // askBeforeLogout is where the link to sign out leads.
 func (a *app) askBeforeLogout(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `<p>Vraiment ? <form method="post"><input type="hidden" name="csrf" value="%s"><button>Oui</button></form>`, html.EscapeString(cookie(r, "session")))
+}
+
+// isIn reports whether a request is that of somebody who is in.
+func (a *app) isIn(r *http.Request) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, ok := a.sessions[cookie(r, "session")]
+	return ok
 }
 
 // What is tried of the logout, and why the rest is not.
