@@ -132,6 +132,10 @@ func (a *app) login(w http.ResponseWriter, r *http.Request) {
 	case !local:
 		to = "/me"
 	}
+	if a.is("has nobody sign in twice") && a.isIn(r) {
+		http.Redirect(w, r, "/me", http.StatusSeeOther)
+		return
+	}
 	if a.is("returns whoever is in anywhere") && a.isIn(r) {
 		w.Header().Set("Location", r.URL.Query().Get("return_to"))
 		w.WriteHeader(http.StatusSeeOther)
@@ -248,6 +252,14 @@ func (a *app) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (a *app) enter(w http.ResponseWriter, r *http.Request, state string, s session, to string) {
+	switch {
+	case a.is("keeps the previous session") && a.isIn(r):
+		http.Redirect(w, r, "/me", http.StatusSeeOther)
+		return
+	case a.is("refuses who comes while another is in") && a.isIn(r):
+		http.Error(w, "Vous êtes déjà connecté", http.StatusConflict)
+		return
+	}
 	id := rand.Text()
 	old := cookie(r, "session")
 	if a.is("keeps the session cookie") && old != "" || a.is("takes a given session") && old != "" {

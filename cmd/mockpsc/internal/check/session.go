@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/pscauth/pscauth/mockpsc"
 )
 
 // sessionCookies finds the cookies that are the session: without one of them
@@ -47,6 +49,7 @@ func (c *checker) sessionCookies(ctx context.Context) []string {
 // that somebody else has put there before the sign-in becomes one.
 func (c *checker) cookies(ctx context.Context) {
 	const group = "session"
+	c.takeover(ctx)
 	b := c.browser()
 	way, err := b.approach(ctx, c.begin, c.opt.Persona)
 	if err != nil || way.callback == nil {
@@ -122,6 +125,53 @@ func (b *browser) latest() []*http.Cookie {
 	list := slices.Collect(maps.Values(last))
 	slices.SortFunc(list, func(a, b *http.Cookie) int { return strings.Compare(a.Name, b.Name) })
 	return list
+}
+
+// takeover has a second person sign in where the first has not signed out: then
+// nobody may go on as the first.
+func (c *checker) takeover(ctx context.Context) {
+	const group, id = "session", "previous-session-stays"
+	own, _, _ := strings.Cut(c.opt.Persona, "/")
+	for _, p := range mockpsc.Personas() {
+		if p.ID == own || !p.ECPS.Works() {
+			continue
+		}
+		alone := c.browser()
+		fresh, err := alone.signIn(ctx, c.begin, p.ID)
+		if s := alone.look(ctx); err != nil || fresh.callback == nil || !c.like.isIn(s) || !c.like.another(s) {
+			if p.ID == "inf-roux" { // the application lets nobody else in, or does not show who is
+				break
+			}
+			continue
+		}
+		first, _ := c.in(ctx)
+		if first == nil {
+			c.untried(group, unhonest, id)
+			return
+		}
+		second := c.browser() // who is at Pro Santé Connect with another card
+		for _, ck := range first.latest() {
+			if value, ok := first.jar.value(c.signedIn, ck.Name); ok {
+				second.jar.SetCookies(c.signedIn, []*http.Cookie{{Name: ck.Name, Value: value, Path: "/"}})
+			}
+		}
+		way, err := second.signIn(ctx, c.begin, p.ID)
+		if err != nil || way.callback == nil {
+			c.untried(group, words{"qui est connecté ne peut pas commencer une autre connexion", "who is in cannot begin another sign-in"}, id)
+			return
+		}
+		// Refused, the first may stay; what matters is who seems to be let in.
+		s := second.look(ctx)
+		stays := alike(way.end, fresh.end) && c.like.isIn(s) && !c.like.another(s)
+		c.tried(group, id, stays, "la page est restée celle de la première personne", "the page remained the first person's", c.begin.Path)
+		return
+	}
+	c.untried(group, words{"la page ne montre pas qui est connecté, ou personne d'autre ne peut entrer", "the page does not show who is in, or nobody else can get in"}, id)
+}
+
+// alike reports whether two sign-ins ended at the same address in the same way.
+func alike(a, b *page) bool {
+	return a.err == nil && b.err == nil && a.status == b.status && a.url.Path == b.url.Path && a.url.RawQuery == b.url.RawQuery
 }
 
 // evil are ways back that leave the site, for one reader or another.

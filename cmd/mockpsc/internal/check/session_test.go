@@ -27,6 +27,8 @@ func TestSessions(t *testing.T) {
 		{weak: "keeps the old session too", want: "session-fixation", status: 2},
 		{weak: "takes a given session", want: "session-fixation", status: 2},
 
+		{weak: "keeps the previous session", want: "previous-session-stays", status: 2},
+
 		{weak: "signs nobody out, one session of a person", want: "logout-fails", status: 2},
 		{weak: "signs nobody out, asks before it signs out", want: "logout-fails", status: 2},
 		{weak: "signs out by GET, shows no logout", want: "logout-by-get", status: 1, opt: check.Options{Logout: "/logout"}},
@@ -42,6 +44,8 @@ func TestSessions(t *testing.T) {
 		// Who does these is right.
 		{weak: "remembers the answer, lands on the one session, shows no logout"},
 		{weak: "talks to strangers"},
+		{weak: "refuses who comes while another is in"},
+		{weak: "has nobody sign in twice"},
 		{weak: "one session of a person"},
 		{weak: "refreshes by its header"},
 		{weak: "refreshes by its page"},
