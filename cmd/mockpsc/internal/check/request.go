@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"math"
 	"net"
@@ -139,12 +140,48 @@ func (c *checker) binding(ctx context.Context) {
 			break
 		}
 	}
+	if tried && bound {
+		bound = !c.entersWithoutState(ctx)
+	}
 	if tried {
 		c.tried(group, "state-not-bound", !bound, "le retour d'un navigateur a ouvert une session dans un autre", "the callback of one browser opened a session in another", how)
 	} else {
 		c.untried(group, unhonest, "state-not-bound")
 	}
 	c.replay(ctx)
+}
+
+// entersWithoutState has a browser that has not begun a sign-in open a callback
+// without state: nothing is then equal to nothing. Who writes the request himself
+// leaves out PKCE, and the nonce if Pro Santé Connect lets him.
+func (c *checker) entersWithoutState(ctx context.Context) bool {
+	for _, left := range [][]string{{"code_challenge", "code_challenge_method"}, {"code_challenge", "code_challenge_method", "nonce"}} {
+		for _, empty := range []bool{false, true} {
+			request := *c.requests[0]
+			q := request.Query()
+			for _, name := range left {
+				q.Del(name)
+			}
+			q.Set("state", rand.Text())
+			request.RawQuery = q.Encode()
+			callback, _, err := c.browser().atMock(ctx, &request, c.opt.Persona)
+			if err != nil || callback == nil {
+				continue
+			}
+			q = callback.Query()
+			q.Del("state")
+			if empty {
+				q.Set("state", "")
+			}
+			callback.RawQuery = q.Encode()
+			bare := c.browser()
+			bare.finish(ctx, callback)
+			if c.like.isIn(bare.look(ctx)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // replay opens a callback again. Whoever copies the cookies of the pending sign-in

@@ -24,6 +24,9 @@ func TestSessions(t *testing.T) {
 		{weak: "remembers the answer, talks to strangers, shows no logout", want: "callback-replay", status: 2}, // both have the cookie of the language
 		{weak: "remembers the answer, lands on the one session, while it lasts", want: "callback-replay", status: 2},
 
+		{weak: "takes no state for no state", want: "state-not-bound", status: 3}, // and then no nonce for no nonce
+		{weak: "takes no state for no state, minds no nonce where there is none", want: "state-not-bound", status: 3},
+
 		{weak: "keeps the old session too", want: "session-fixation", status: 2},
 		{weak: "takes a given session", want: "session-fixation", status: 2},
 
@@ -46,7 +49,9 @@ func TestSessions(t *testing.T) {
 		{weak: "talks to strangers"},
 		{weak: "refuses who comes while another is in"},
 		{weak: "has nobody sign in twice"},
+		{weak: "minds no nonce where there is none"},
 		{weak: "one session of a person"},
+		{weak: "renews its cookie at each request"},
 		{weak: "refreshes by its header"},
 		{weak: "refreshes by its page"},
 		{weak: "asks before it signs out"},
