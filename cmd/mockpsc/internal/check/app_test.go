@@ -145,6 +145,18 @@ func (a *app) login(w http.ResponseWriter, r *http.Request) {
 	if a.weak == "short state" {
 		state = state[:8]
 	}
+	if a.is("counts its sign-ins") {
+		a.mu.Lock()
+		state = fmt.Sprintf("carelink-login-request-number-%08d", len(a.sessions)+len(a.pending)+1)
+		a.mu.Unlock()
+	}
+	if a.is("one sign-in of a browser") {
+		if state = cookie(r, "browser"); state == "" {
+			state = rand.Text()
+		}
+		a.setCookie(w, "browser", state, 600)
+		p.nonce, p.verifier = "nonce-"+state, state+state
+	}
 	if given := r.URL.Query().Get("state"); a.weak == "state of the link" && given != "" {
 		state = given
 	}

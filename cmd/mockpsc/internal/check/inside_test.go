@@ -117,21 +117,23 @@ func TestPagesThatGoOnByThemselves(t *testing.T) {
 
 func TestEntropy(t *testing.T) {
 	for _, tt := range []struct {
-		text   string
+		list   []string
 		enough bool
 	}{
-		{"ABCDEFGHIJKLMNOPQRSTUVWXYZ", true}, // base32 that happens to have no digit
-		{"k5GgPqXvT2mYwZ0aB3cD4e", true},     // 16 bytes in base64url
-		{"00112233445566778899aabbccddeeff", true},
-		{"550e8400-e29b-41d4-a716-446655440000", true},
-		{"00112233445566778899aabbccddeef", false},
-		{"12345678901234567890123456789012", false},
-		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
-		{"xyzzy", false},
-		{"", false},
+		{[]string{"ABCDEFGHIJKLMNOPQRSTUVWXYZ", "BCDEFGHIJKLMNOPQRSTUVWXYZA"}, true}, // base32 that happens to have no digit
+		{[]string{"k5GgPqXvT2mYwZ0aB3cD4e", "5GgPqXvT2mYwZ0aB3cD4ek"}, true},         // 16 bytes in base64url
+		{[]string{"k5GgPqXvT2mYwZ0aB3cD4", "5GgPqXvT2mYwZ0aB3cD4k"}, true},           // nanoid
+		{[]string{"0123456789abcdef0123456789abcdef", "123456789abcdef0123456789abcdef0"}, true},
+		{[]string{"550e8400-e29b-41d4-a716-446655440000", "161f9511-f3ac-4fe5-bf27-557766551111"}, true}, // the one 4 is its version
+		{[]string{"0123456789abcdef0123456789abc", "123456789abcdef0123456789abcd"}, false},
+		{[]string{"12345678901234567890123456789012", "23456789012345678901234567890123"}, false},
+		{[]string{strings.Repeat("a", 56), strings.Repeat("b", 56)}, false},
+		{[]string{"carelink-login-request-number-00000001", "carelink-login-request-number-00000002", "carelink-login-request-number-00000010"}, false},
+		{[]string{"xyzzy", "zzyxy"}, false},
+		{[]string{"", ""}, false},
 	} {
-		if bits := entropy(tt.text); bits >= 128 != tt.enough {
-			t.Errorf("%q: %.0f bits", tt.text, bits)
+		if bits := entropy(tt.list); bits >= enough != tt.enough {
+			t.Errorf("%q: %.0f bits", tt.list, bits)
 		}
 	}
 }

@@ -21,16 +21,20 @@ func (c *checker) request(ctx context.Context) {
 	slices.Sort(scope)
 	c.tried(group, "scope", !slices.Equal(scope, []string{"openid", "scope_all"}), "reçu : "+first.Get("scope"), "received: "+first.Get("scope"), how)
 	c.tried(group, "acr-values-missing", first.Get("acr_values") != "eidas1", fmt.Sprintf("reçu : %q", first.Get("acr_values")), fmt.Sprintf("received: %q", first.Get("acr_values")), how)
+	before, anew := c.twice(ctx)
+	sample := c.sample(ctx)
 	for _, name := range []string{"state", "nonce"} {
 		a, b := first.Get(name), second.Get(name)
 		c.tried(group, name+"-missing", a == "", "pas de "+name+" dans l'adresse", "no "+name+" in the address", how)
 		if a == "" {
+			c.untried(group, words{"pas de " + name, "no " + name}, name+"-reused", name+"-weak")
 			continue
 		}
-		c.tried(group, name+"-reused", a == b, "deux fois le même", "twice the same", how)
-		bits := entropy(a)
+		reused := a == b || before.Get(name) != "" && before.Get(name) == anew.Get(name)
+		c.tried(group, name+"-reused", reused, "deux fois le même", "twice the same", how)
+		bits := entropy(sample[name])
 		weak := Case{ID: "rule:" + name + "-weak", Group: group, Status: passed}
-		if a != b && bits < 128 {
+		if a != b && bits < enough {
 			weak = Case{ID: weak.ID, Group: group, Status: failed, Rule: name + "-weak", Severity: serious, How: how,
 				Seen: words{fmt.Sprintf("%d caractères, %.0f bits au plus", len(a), bits), fmt.Sprintf("%d characters, %.0f bits at most", len(a), bits)}}
 			if bits >= 64 { // nobody guesses that in ten minutes
@@ -43,15 +47,19 @@ func (c *checker) request(ctx context.Context) {
 	link := chosen.Query()
 	link.Set("state", "chosen-by-the-link-of-a-stranger")
 	chosen.RawQuery = link.Encode()
-	if auth, _ := c.browser().begin(ctx, &chosen); auth != nil {
+	if auth, _ := c.browser().begin(ctx, &chosen); auth == nil {
+		c.untried(group, words{"avec ?state=… l'application ne mène pas au simulateur", "with ?state=… the application does not lead to the mock"}, "state-chosen")
+	} else {
 		c.tried(group, "state-chosen", auth.Query().Get("state") == link.Get("state"), "?state=… est repris", "?state=… is taken over", c.begin.Path+"?state=…")
 	}
 	challenge := first.Get("code_challenge")
 	c.tried(group, "pkce-missing", challenge == "", "pas de code_challenge dans l'adresse", "no code_challenge in the address", how)
-	if challenge != "" {
+	if challenge == "" {
+		c.untried(group, words{"pas de code_challenge", "no code_challenge"}, "pkce-plain", "pkce-reused")
+	} else {
 		method := first.Get("code_challenge_method")
 		c.tried(group, "pkce-plain", method != "S256", fmt.Sprintf("code_challenge_method %q", method), fmt.Sprintf("code_challenge_method %q", method), how)
-		c.tried(group, "pkce-reused", challenge == second.Get("code_challenge"), "deux fois le même", "twice the same", how)
+		c.tried(group, "pkce-reused", challenge == second.Get("code_challenge") || before.Get("code_challenge") == anew.Get("code_challenge") && anew.Has("code_challenge"), "deux fois le même", "twice the same", how)
 	}
 	// A person may come from the page that wants a sign-in as well, or from another.
 	uris := []string{first.Get("redirect_uri"), second.Get("redirect_uri")}
@@ -79,9 +87,61 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// entropy is how many bits a text of its length could hold, in the smallest of
-// the usual alphabets that has its characters.
-func entropy(text string) float64 {
+// twice are the requests of two sign-ins of one browser, the first of which
+// succeeded; nil if there are none. Where who is in cannot begin again, the second is
+// that of a browser with the cookies from before.
+func (c *checker) twice(ctx context.Context) (first, second url.Values) {
+	b := c.browser()
+	way, err := b.approach(ctx, c.begin, c.opt.Persona)
+	if err != nil || way.callback == nil {
+		return nil, nil
+	}
+	before := b.twin()
+	b.finish(ctx, way.callback)
+	for _, next := range []*browser{b, before} {
+		if auth, _ := next.begin(ctx, c.begin); auth != nil {
+			return way.auth.Query(), auth.Query()
+		}
+	}
+	return nil, nil
+}
+
+// sample are the values of some requests, each of a browser of its own.
+func (c *checker) sample(ctx context.Context) url.Values {
+	all := url.Values{}
+	for i := range 6 { // a digit is six times the same by chance once in 100,000
+		auth := c.requests[min(i, 1)]
+		if i > 1 {
+			if auth, _ = c.browser().begin(ctx, c.begin); auth == nil {
+				continue
+			}
+		}
+		for name, values := range auth.Query() {
+			all[name] = append(all[name], values...)
+		}
+	}
+	return all
+}
+
+// enough bits of apparent entropy; a UUID has 122.
+const enough = 120
+
+// entropy is how many bits texts of their length could hold, in the smallest of the
+// usual alphabets that has their characters, where they are not all the same.
+func entropy(list []string) float64 {
+	var text []byte // of the first, what differs
+	for i := range len(list[0]) {
+		for _, other := range list {
+			if i >= len(other) || other[i] != list[0][i] {
+				text = append(text, list[0][i])
+				break
+			}
+		}
+	}
+	return bitsOf(string(text))
+}
+
+func bitsOf(text string) float64 {
 	different := map[rune]bool{}
 	for _, r := range text {
 		different[r] = true

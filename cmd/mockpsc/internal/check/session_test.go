@@ -24,6 +24,10 @@ func TestSessions(t *testing.T) {
 		{weak: "remembers the answer, talks to strangers, shows no logout", want: "callback-replay", status: 2}, // both have the cookie of the language
 		{weak: "remembers the answer, lands on the one session, while it lasts", want: "callback-replay", status: 2},
 
+		{weak: "counts its sign-ins", want: "state-weak", status: 2},
+		{weak: "one sign-in of a browser", want: "nonce-reused pkce-reused state-reused", status: 3},
+		{weak: "one sign-in of a browser, has nobody sign in twice", want: "nonce-reused pkce-reused state-reused", status: 3},
+
 		{weak: "takes no state for no state", want: "state-not-bound", status: 3}, // and then no nonce for no nonce
 		{weak: "takes no state for no state, minds no nonce where there is none", want: "state-not-bound", status: 3},
 
