@@ -157,6 +157,9 @@ func (a *app) login(w http.ResponseWriter, r *http.Request) {
 		a.setCookie(w, "browser", state, 600)
 		p.nonce, p.verifier = "nonce-"+state, state+state
 	}
+	if a.is("keeps the state in a token") {
+		state = "eyJhbGciOiJIUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"`+state+`"}`)) + ".AAAA"
+	}
 	if given := r.URL.Query().Get("state"); a.weak == "state of the link" && given != "" {
 		state = given
 	}
@@ -295,6 +298,14 @@ func (a *app) enter(w http.ResponseWriter, r *http.Request, state string, s sess
 	a.done[state] = s
 	a.mu.Unlock()
 	a.setCookie(w, "session", id, 0)
+	switch {
+	case a.is("shows the token behind a hash"):
+		to += "#access_token=" + s.access
+	case a.is("shows the token"):
+		to += "?ticket=" + s.idToken
+	case a.is("shows the token to another site"):
+		to = "https://stats.example/?next=" + url.QueryEscape(to) + "&ticket=" + s.idToken
+	}
 	if a.is("refreshes by its header") {
 		w.Header().Set("Refresh", "0; url="+to)
 		return

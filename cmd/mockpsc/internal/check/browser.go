@@ -132,6 +132,9 @@ func (b *browser) step(ctx context.Context, method string, u *url.URL, form url.
 			p.to = resolve(u, again)
 		}
 	}
+	if p.to != nil && !b.c.ofMock(u) {
+		b.c.sent(p.to)
+	}
 	return p
 }
 
@@ -195,7 +198,6 @@ func resolve(base *url.URL, text string) *url.URL {
 	if err != nil {
 		return &url.URL{Scheme: "invalid", Opaque: text}
 	}
-	u.Fragment, u.RawFragment = "", ""
 	return u
 }
 

@@ -83,7 +83,7 @@ func TestResolveReadsAddressesAsBrowsersDo(t *testing.T) {
 		{"http:me", "http://localhost:8080/auth/me"}, // of the same scheme: a path
 		{`/./\evil.example/`, "http://localhost:8080//evil.example/"},
 		{"javascript:alert(1)", "javascript:alert(1)"},
-		{" /me#part", "http://localhost:8080/me"},
+		{" /me#part", "http://localhost:8080/me#part"},
 	} {
 		got := resolve(base, tt.location).String()
 		if got != tt.want {

@@ -3,6 +3,8 @@ package check
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"math"
 	"net"
@@ -167,17 +169,45 @@ var (
 	oneCase   = pattern(`^(?:[0-9a-z]*|[0-9A-Z]*)$`)
 )
 
+// sent keeps an address that the application sends a browser to.
+func (c *checker) sent(u *url.URL) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.urls = append(c.urls, u)
+}
+
 // secrets looks for what must not travel in an address.
 func (c *checker) secrets() {
 	var found string
 	for _, u := range c.urls {
-		for _, name := range []string{"client_secret", "code_verifier", "id_token", "access_token", "refresh_token"} {
-			if u.Query().Has(name) {
-				found = name + " : " + cleaned(u)
+		fragment, _ := url.ParseQuery(u.Fragment)
+		for _, values := range []url.Values{u.Query(), fragment} {
+			for name := range values {
+				if secret(name, values.Get(name)) {
+					found = name + " : " + cleaned(u)
+				}
 			}
 		}
 	}
 	c.tried("request", "secret-in-url", found != "", found, found, cleaned(c.app))
+}
+
+// secret reports whether a parameter is one by its name, or a token that says who
+// somebody is. A state may be a token, and a logout names its session by one.
+func secret(name, value string) bool {
+	switch name {
+	case "client_secret", "code_verifier", "id_token", "access_token", "refresh_token":
+		return true
+	case "state", "id_token_hint", "logout_hint", "request":
+		return false
+	}
+	parts := strings.Split(value, ".")
+	if len(parts) != 3 || !strings.HasPrefix(value, "eyJ") {
+		return false
+	}
+	text, err := base64.RawURLEncoding.DecodeString(parts[1])
+	var claims struct{ Sub string }
+	return err == nil && json.Unmarshal(text, &claims) == nil && claims.Sub != ""
 }
 
 // binding tries the callback of one browser in another, and a second time.

@@ -188,7 +188,6 @@ var commonParams = []string{"return_to", "returnTo", "return_url", "returnUrl", 
 func (c *checker) returnPath(ctx context.Context) {
 	const group = "return"
 	login, params := c.loginParams(ctx)
-	own := map[string]bool{c.signedIn.Host: true, c.app.Host: true}
 	for _, value := range evil {
 		value = strings.NewReplacer("HOST", c.app.Host, "ORIGIN", c.app.Scheme+"://"+c.app.Host).Replace(value)
 		address := *login
@@ -207,18 +206,27 @@ func (c *checker) returnPath(ctx context.Context) {
 			ends = append(ends, b.get(ctx, &address, c.isRequest))
 		}
 		for _, end := range ends {
-			if end == nil || end.to == nil || own[end.to.Host] || c.ofMock(end.to) || !strings.Contains(end.to.String(), "evil.example") && end.to.Scheme != "javascript" {
+			if end == nil || end.to == nil || !strays(end.to) {
 				continue
+			}
+			to := end.to.String()
+			if end.to.Host != "" {
+				to = cleaned(end.to)
 			}
 			how := "…?" + params[0] + "=" + value
 			if len(params) > 1 {
 				how = "…?<" + strings.Join(params[:min(3, len(params))], "|") + "|…>=" + value
 			}
-			c.tried(group, "open-return-path", true, "le navigateur a été envoyé à "+end.to.String(), "the browser was sent to "+end.to.String(), login.Path+how)
+			c.tried(group, "open-return-path", true, "le navigateur a été envoyé à "+to, "the browser was sent to "+to, login.Path+how)
 			return
 		}
 	}
 	c.tried(group, "open-return-path", false, "", "", "")
+}
+
+// strays reports whether an address is one of the evil ways.
+func strays(u *url.URL) bool {
+	return strings.HasSuffix(u.Hostname(), "evil.example") || u.Scheme == "javascript" || u.Scheme == "invalid" && strings.Contains(u.Opaque, "evil.example")
 }
 
 // loginParams are the sign-in address and its parameters that hold a way back.

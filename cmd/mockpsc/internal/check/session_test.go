@@ -28,6 +28,10 @@ func TestSessions(t *testing.T) {
 		{weak: "one sign-in of a browser", want: "nonce-reused pkce-reused state-reused", status: 3},
 		{weak: "one sign-in of a browser, has nobody sign in twice", want: "nonce-reused pkce-reused state-reused", status: 3},
 
+		{weak: "shows the token", want: "secret-in-url", status: 3},
+		{weak: "shows the token behind a hash", want: "secret-in-url", status: 3},
+		{weak: "shows the token to another site", want: "secret-in-url", status: 3},
+
 		{weak: "takes no state for no state", want: "state-not-bound", status: 3}, // and then no nonce for no nonce
 		{weak: "takes no state for no state, minds no nonce where there is none", want: "state-not-bound", status: 3},
 
@@ -54,6 +58,7 @@ func TestSessions(t *testing.T) {
 		{weak: "refuses who comes while another is in"},
 		{weak: "has nobody sign in twice"},
 		{weak: "minds no nonce where there is none"},
+		{weak: "keeps the state in a token"},
 		{weak: "one session of a person"},
 		{weak: "renews its cookie at each request"},
 		{weak: "refreshes by its header"},
