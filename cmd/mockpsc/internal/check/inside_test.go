@@ -129,6 +129,7 @@ func TestEntropy(t *testing.T) {
 		{[]string{"12345678901234567890123456789012", "23456789012345678901234567890123"}, false},
 		{[]string{strings.Repeat("a", 56), strings.Repeat("b", 56)}, false},
 		{[]string{"carelink-login-request-number-00000001", "carelink-login-request-number-00000002", "carelink-login-request-number-00000010"}, false},
+		{[]string{"k5GgPqXvT2mYwZ0aB3c", "5GgPqXvT2mYwZ0aB3ck"}, false},
 		{[]string{"xyzzy", "zzyxy"}, false},
 		{[]string{"", ""}, false},
 	} {

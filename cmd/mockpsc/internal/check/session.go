@@ -188,6 +188,7 @@ var commonParams = []string{"return_to", "returnTo", "return_url", "returnUrl", 
 func (c *checker) returnPath(ctx context.Context) {
 	const group = "return"
 	login, params := c.loginParams(ctx)
+	tried := false
 	for _, value := range evil {
 		value = strings.NewReplacer("HOST", c.app.Host, "ORIGIN", c.app.Scheme+"://"+c.app.Host).Replace(value)
 		address := *login
@@ -201,6 +202,7 @@ func (c *checker) returnPath(ctx context.Context) {
 		if err != nil && !errors.Is(err, errNoWay) {
 			continue
 		}
+		tried = tried || way.end != nil && way.end.err == nil
 		ends := []*page{way.end}
 		if way.callback != nil { // some look at the way back of who is in already, too
 			ends = append(ends, b.get(ctx, &address, c.isRequest))
@@ -220,6 +222,10 @@ func (c *checker) returnPath(ctx context.Context) {
 			c.tried(group, "open-return-path", true, "le navigateur a été envoyé à "+to, "the browser was sent to "+to, login.Path+how)
 			return
 		}
+	}
+	if !tried {
+		c.untried(group, unhonest, "open-return-path")
+		return
 	}
 	c.tried(group, "open-return-path", false, "", "", "")
 }
