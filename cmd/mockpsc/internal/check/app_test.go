@@ -95,6 +95,8 @@ func (a *app) setCookie(w http.ResponseWriter, name, value string, age int) {
 	switch a.weak {
 	case "cookie without HttpOnly":
 		c.HttpOnly = name != "session"
+	case "remembers who was in, for scripts too":
+		c.HttpOnly = name != "remember"
 	case "signs out by GET, strict session":
 		if name == "session" {
 			c.SameSite = http.SameSiteStrictMode
@@ -298,6 +300,9 @@ func (a *app) enter(w http.ResponseWriter, r *http.Request, state string, s sess
 	a.done[state] = s
 	a.mu.Unlock()
 	a.setCookie(w, "session", id, 0)
+	if a.is("remembers who was in") {
+		a.setCookie(w, "remember", id, 600)
+	}
 	switch {
 	case a.is("shows the token behind a hash"):
 		to += "#access_token=" + s.access
@@ -317,6 +322,9 @@ func (a *app) enter(w http.ResponseWriter, r *http.Request, state string, s sess
 func (a *app) me(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	s, ok := a.sessions[cookie(r, "session")]
+	if !ok && a.is("remembers who was in") {
+		s, ok = a.sessions[cookie(r, "remember")]
+	}
 	a.mu.Unlock()
 	if ok && a.weak == "lives on the provider's token" {
 		_, err := a.ask(r.Context(), "GET", "/userinfo", nil, s.access)
@@ -370,6 +378,7 @@ func (a *app) logout(w http.ResponseWriter, r *http.Request) {
 	a.mu.Unlock()
 	if !a.is("signs nobody out") {
 		a.setCookie(w, "session", "", -1)
+		a.setCookie(w, "remember", "", -1)
 	}
 	q := url.Values{"post_logout_redirect_uri": {a.URL + "/bye"}, "client_id": {"carelink"}}
 	if a.weak != "signs out without a hint" {

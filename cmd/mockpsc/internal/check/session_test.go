@@ -38,6 +38,7 @@ func TestSessions(t *testing.T) {
 		{weak: "keeps the old session too", want: "session-fixation", status: 2},
 		{weak: "takes a given session", want: "session-fixation", status: 2},
 
+		{weak: "remembers who was in, for scripts too", want: "cookie-not-httponly", status: 2}, // each of two cookies suffices
 		{weak: "keeps the previous session", want: "previous-session-stays", status: 2},
 
 		{weak: "signs nobody out, one session of a person", want: "logout-fails", status: 2},
@@ -55,6 +56,7 @@ func TestSessions(t *testing.T) {
 		// Who does these is right.
 		{weak: "remembers the answer, lands on the one session, shows no logout"},
 		{weak: "talks to strangers"},
+		{weak: "remembers who was in"},
 		{weak: "refuses who comes while another is in"},
 		{weak: "has nobody sign in twice"},
 		{weak: "minds no nonce where there is none"},
