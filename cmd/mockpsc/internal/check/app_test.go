@@ -14,12 +14,14 @@ import (
 	"fmt"
 	"html"
 	"io"
+	"maps"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -50,7 +52,10 @@ type app struct {
 
 type pending struct{ nonce, verifier, returnTo string }
 
-type session struct{ name, idToken, access, sid string }
+type session struct{ name, idToken, access, sid, id string }
+
+// is reports whether this weakness is among those of the application.
+func (a *app) is(weak string) bool { return slices.Contains(strings.Split(a.weak, ", "), weak) }
 
 func newApp(t *testing.T, mock *mockpsc.Server, weak string) *app {
 	t.Helper()
@@ -69,9 +74,13 @@ func newApp(t *testing.T, mock *mockpsc.Server, weak string) *app {
 	mux.HandleFunc("GET /open", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "Bonjour à tous") })
 	mux.HandleFunc("POST /logout", a.logout)
 	mux.HandleFunc("POST /ended", a.ended)
-	if weak == "signs out by GET" {
+	if a.is("signs out by GET") {
 		mux.HandleFunc("GET /logout", a.logout)
 	}
+	if a.is("asks before it signs out") {
+		mux.HandleFunc("GET /logout", a.askBeforeLogout)
+	}
+	mux.HandleFunc("POST /quit", a.logout)
 	if weak == "cookie without Secure" {
 		a.Server = httptest.NewTLSServer(mux)
 	} else {
@@ -86,6 +95,12 @@ func (a *app) setCookie(w http.ResponseWriter, name, value string, age int) {
 	switch a.weak {
 	case "cookie without HttpOnly":
 		c.HttpOnly = name != "session"
+	case "remembers who was in, for scripts too":
+		c.HttpOnly = name != "remember"
+	case "signs out by GET, strict session":
+		if name == "session" {
+			c.SameSite = http.SameSiteStrictMode
+		}
 	case "cookie without SameSite":
 		c.SameSite = 0
 	case "cookie without Secure":
@@ -104,18 +119,48 @@ func cookie(r *http.Request, name string) string {
 
 func (a *app) login(w http.ResponseWriter, r *http.Request) {
 	to := r.URL.Query().Get("return_to")
+	if a.is("calls the way back zurueck") {
+		to = r.URL.Query().Get("zurueck")
+	}
 	u, err := url.Parse(to)
 	local := err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//") && !strings.ContainsAny(to, "\\\t\r\n")
 	switch {
-	case a.weak == "returns anywhere":
+	case a.is("returns anywhere"):
+	case a.is("returns behind its own name") && strings.HasPrefix(to, a.URL):
+	case a.is("appends the way back"):
+		to = a.URL + to
 	case a.weak == "returns behind two slashes" && strings.HasPrefix(to, "/"):
 	case a.weak == "returns behind a backslash" && strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//"):
 	case !local:
 		to = "/me"
 	}
+	if a.is("has nobody sign in twice") && a.isIn(r) {
+		http.Redirect(w, r, "/me", http.StatusSeeOther)
+		return
+	}
+	if a.is("returns whoever is in anywhere") && a.isIn(r) {
+		w.Header().Set("Location", r.URL.Query().Get("return_to"))
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	}
 	state, p := rand.Text(), pending{rand.Text(), rand.Text() + rand.Text(), to}
 	if a.weak == "short state" {
 		state = state[:8]
+	}
+	if a.is("counts its sign-ins") {
+		a.mu.Lock()
+		state = fmt.Sprintf("carelink-login-request-number-%08d", len(a.sessions)+len(a.pending)+1)
+		a.mu.Unlock()
+	}
+	if a.is("one sign-in of a browser") {
+		if state = cookie(r, "browser"); state == "" {
+			state = rand.Text()
+		}
+		a.setCookie(w, "browser", state, 600)
+		p.nonce, p.verifier = "nonce-"+state, state+state
+	}
+	if a.is("keeps the state in a token") {
+		state = "eyJhbGciOiJIUzI1NiJ9." + base64.RawURLEncoding.EncodeToString([]byte(`{"sub":"`+state+`"}`)) + ".AAAA"
 	}
 	if given := r.URL.Query().Get("state"); a.weak == "state of the link" && given != "" {
 		state = given
@@ -124,7 +169,10 @@ func (a *app) login(w http.ResponseWriter, r *http.Request) {
 	a.pending[state] = p
 	a.mu.Unlock()
 	a.setCookie(w, "pending", state, 600)
-	if a.weak == "keeps the session cookie" && cookie(r, "session") == "" {
+	if a.is("talks to strangers") {
+		a.setCookie(w, "lang", "fr", 600)
+	}
+	if (a.is("keeps the session cookie") || a.is("keeps the old session too") || a.is("talks to strangers")) && cookie(r, "session") == "" {
 		a.setCookie(w, "session", rand.Text(), 0)
 	}
 	sum := sha256.Sum256([]byte(p.verifier))
@@ -152,7 +200,14 @@ func (a *app) login(w http.ResponseWriter, r *http.Request) {
 	case "secret in the address":
 		q.Set("client_secret", "carelink-secret")
 	}
-	http.Redirect(w, r, a.mock.URL+"/auth?"+q.Encode(), http.StatusFound)
+	switch at := a.mock.URL + "/auth?" + q.Encode(); {
+	case a.is("refreshes by its header"):
+		w.Header().Set("Refresh", "0; url="+at)
+	case a.is("refreshes by its page"):
+		fmt.Fprintf(w, `<meta charset="utf-8"><meta content="0;url='%s'" http-equiv="refresh">`, html.EscapeString(at))
+	default:
+		http.Redirect(w, r, at, http.StatusFound)
+	}
 }
 
 func (a *app) callback(w http.ResponseWriter, r *http.Request) {
@@ -167,9 +222,12 @@ func (a *app) callback(w http.ResponseWriter, r *http.Request) {
 	delete(a.pending, state)
 	a.mu.Unlock()
 	a.setCookie(w, "pending", "", -1)
-	if a.weak == "remembers the answer" && again {
+	if a.is("remembers the answer") && again {
 		a.enter(w, r, state, before, "/me")
 		return
+	}
+	if a.is("takes no state for no state") && state == "" && r.FormValue("state") == "" {
+		ok = true
 	}
 	s, err := session{}, errors.New("no sign-in is pending")
 	if ok {
@@ -214,15 +272,49 @@ func (a *app) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (a *app) enter(w http.ResponseWriter, r *http.Request, state string, s session, to string) {
+	switch {
+	case a.is("keeps the previous session") && a.isIn(r):
+		http.Redirect(w, r, "/me", http.StatusSeeOther)
+		return
+	case a.is("refuses who comes while another is in") && a.isIn(r):
+		http.Error(w, "Vous êtes déjà connecté", http.StatusConflict)
+		return
+	}
 	id := rand.Text()
-	if old := cookie(r, "session"); a.weak == "keeps the session cookie" && old != "" {
+	old := cookie(r, "session")
+	if a.is("keeps the session cookie") && old != "" || a.is("takes a given session") && old != "" {
 		id = old
 	}
 	a.mu.Lock()
+	if a.is("one session of a person") {
+		maps.DeleteFunc(a.sessions, func(_ string, other session) bool { return other.name == s.name })
+	}
+	if s.id == "" || !a.is("lands on the one session") || a.is("while it lasts") && a.sessions[s.id].id == "" {
+		s.id = id
+	}
+	id = s.id
 	a.sessions[id] = s
+	if a.is("keeps the old session too") && old != "" {
+		a.sessions[old] = s
+	}
 	a.done[state] = s
 	a.mu.Unlock()
 	a.setCookie(w, "session", id, 0)
+	if a.is("remembers who was in") {
+		a.setCookie(w, "remember", id, 600)
+	}
+	switch {
+	case a.is("shows the token behind a hash"):
+		to += "#access_token=" + s.access
+	case a.is("shows the token"):
+		to += "?ticket=" + s.idToken
+	case a.is("shows the token to another site"):
+		to = "https://stats.example/?next=" + url.QueryEscape(to) + "&ticket=" + s.idToken
+	}
+	if a.is("refreshes by its header") {
+		w.Header().Set("Refresh", "0; url="+to)
+		return
+	}
 	w.Header().Set("Location", to) // as it is: http.Redirect would tidy it up
 	w.WriteHeader(http.StatusSeeOther)
 }
@@ -230,31 +322,63 @@ func (a *app) enter(w http.ResponseWriter, r *http.Request, state string, s sess
 func (a *app) me(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	s, ok := a.sessions[cookie(r, "session")]
+	if !ok && a.is("remembers who was in") {
+		s, ok = a.sessions[cookie(r, "remember")]
+	}
 	a.mu.Unlock()
 	if ok && a.weak == "lives on the provider's token" {
 		_, err := a.ask(r.Context(), "GET", "/userinfo", nil, s.access)
 		ok = err == nil
 	}
+	if !ok && a.is("calls the way back zurueck") {
+		http.Redirect(w, r, "/login", http.StatusFound)
+		return
+	}
 	if !ok {
 		http.Redirect(w, r, "/login?return_to=/me", http.StatusFound)
 		return
 	}
+	if a.is("renews its cookie at each request") {
+		id := rand.Text()
+		a.mu.Lock()
+		delete(a.sessions, cookie(r, "session"))
+		a.sessions[id] = s
+		a.mu.Unlock()
+		a.setCookie(w, "session", id, 0)
+	}
 	if a.weak != "no Cache-Control" {
 		w.Header().Set("Cache-Control", "no-store")
+	}
+	if a.is("asks before it signs out") {
+		fmt.Fprintf(w, `<p>Bonjour %s <a href="/logout">Se déconnecter</a>`, html.EscapeString(s.name))
+		return
+	}
+	if a.is("calls it quit") {
+		fmt.Fprintf(w, `<p>Bonjour %s <form method="post" action="/quit"><input type="hidden" name="csrf" value="%s"><button>Quitter</button></form>`, html.EscapeString(s.name), s.id)
+		return
+	}
+	if a.is("shows no logout") {
+		fmt.Fprintf(w, `<p>Bonjour %s, votre espace`, html.EscapeString(s.name))
+		return
 	}
 	fmt.Fprintf(w, `<p>Bonjour %s <form method="post" action="/logout"><button>Se déconnecter</button></form>`, html.EscapeString(s.name))
 }
 
 func (a *app) logout(w http.ResponseWriter, r *http.Request) {
 	id := cookie(r, "session")
+	if (a.is("asks before it signs out") || a.is("calls it quit")) && r.FormValue("csrf") != id {
+		http.Error(w, "csrf", http.StatusForbidden)
+		return
+	}
 	a.mu.Lock()
 	s := a.sessions[id]
-	if a.weak != "forgets only the cookie" && a.weak != "signs nobody out" {
+	if !a.is("forgets only the cookie") && !a.is("signs nobody out") {
 		delete(a.sessions, id)
 	}
 	a.mu.Unlock()
-	if a.weak != "signs nobody out" {
+	if !a.is("signs nobody out") {
 		a.setCookie(w, "session", "", -1)
+		a.setCookie(w, "remember", "", -1)
 	}
 	q := url.Values{"post_logout_redirect_uri": {a.URL + "/bye"}, "client_id": {"carelink"}}
 	if a.weak != "signs out without a hint" {
@@ -368,7 +492,7 @@ func (a *app) check(r *http.Request, state string, p pending) (session, error) {
 		}
 	}
 	if a.weak == "reads no userinfo" {
-		return session{a.text(claims, "family_name"), idToken, access, a.text(claims, "sid")}, nil
+		return session{name: a.text(claims, "family_name"), idToken: idToken, access: access, sid: a.text(claims, "sid")}, nil
 	}
 	info, err := a.ask(r.Context(), "GET", "/userinfo", nil, access)
 	if err != nil {
@@ -381,7 +505,7 @@ func (a *app) check(r *http.Request, state string, p pending) (session, error) {
 	case !without && a.weak != "identifier not compared" && (a.text(info, "SubjectNameID") == "" || a.text(info, "SubjectNameID") != a.text(claims, "SubjectNameID")):
 		return session{}, errors.New("SubjectNameID")
 	}
-	return session{a.text(info, "family_name"), idToken, access, a.text(claims, "sid")}, nil
+	return session{name: a.text(info, "family_name"), idToken: idToken, access: access, sid: a.text(claims, "sid")}, nil
 }
 
 // ask calls the provider.
@@ -523,7 +647,7 @@ func (a *app) verify(ctx context.Context, token, access, nonce string) (map[stri
 		{"azp unread", has("azp") && a.text(claims, "azp") != "carelink"},
 		{"exp unread", !expOK || !exp.After(now)},
 		{"iat unread", !iatOK || now.Sub(iat).Abs() > 5*time.Minute || has("nbf") && iat.Before(now.Add(time.Hour)) || !authOK || authTime.After(now.Add(time.Minute))},
-		{"nonce unread", a.weak != "no nonce" && a.text(claims, "nonce") != nonce},
+		{"nonce unread", a.weak != "no nonce" && !(nonce == "" && a.is("minds no nonce where there is none")) && a.text(claims, "nonce") != nonce},
 		{"sub not required", sub == "" || len(sub) > 255},
 		{"acr unread", a.text(claims, "acr") != "eidas1" && a.text(claims, "acr") != "eidas2"},
 		{"at_hash unread", has("at_hash") && a.text(claims, "at_hash") != base64.RawURLEncoding.EncodeToString(hash[:16])},

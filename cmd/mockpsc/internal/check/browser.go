@@ -124,15 +124,42 @@ func (b *browser) step(ctx context.Context, method string, u *url.URL, form url.
 		}
 	}
 	p := &page{url: u, status: resp.StatusCode, header: resp.Header, body: text, err: err}
-	if location := resp.Header.Get("Location"); location != "" && resp.StatusCode/100 == 3 {
+	switch location := resp.Header.Get("Location"); {
+	case location != "" && resp.StatusCode/100 == 3:
 		p.to = resolve(u, location)
-	} else if m := refresh().FindSubmatch(text); m != nil && resp.StatusCode < 400 {
-		p.to = resolve(u, html.UnescapeString(string(m[1])))
+	case resp.StatusCode < 400:
+		if again, ok := refreshed(resp.Header, text); ok {
+			p.to = resolve(u, again)
+		}
+	}
+	if p.to != nil && !b.c.ofMock(u) {
+		b.c.sent(p.to)
 	}
 	return p
 }
 
-var refresh = pattern(`(?i)<meta[^>]+http-equiv=["']?refresh["']?[^>]+content=["']\s*\d+\s*;\s*url=([^"'>]+)["']`)
+var (
+	metaTag   = pattern(`(?i)<meta\b(?:[^>"']|"[^"]*"|'[^']*')*>`)
+	isRefresh = pattern(`(?i)\shttp-equiv\s*=\s*["']?refresh\b`)
+	content   = pattern(`(?i)\scontent\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))`)
+	atOnce    = pattern(`(?i)^\s*\d?(?:\.\d*)?\s*[;,\s]\s*url\s*=\s*(?:"([^"]*)|'([^']*)|([^"'].*))`)
+)
+
+// refreshed is where a page goes by itself, by its header or its markup. What
+// takes ten seconds and more is no redirect, but the end of a session, say.
+func refreshed(header http.Header, body []byte) (string, bool) {
+	text := header.Get("Refresh")
+	for _, tag := range metaTag().FindAllString(string(body), -1) {
+		if m := content().FindStringSubmatch(tag); m != nil && text == "" && isRefresh().MatchString(tag) {
+			text = html.UnescapeString(m[1] + m[2] + m[3])
+		}
+	}
+	m := atOnce().FindStringSubmatch(text)
+	if m == nil {
+		return "", false
+	}
+	return m[1] + m[2] + m[3], true
+}
 
 // follow goes on until there is nothing to follow, or the next address is one to
 // stop at. Nobody is followed to a host that is neither application nor mock.
@@ -171,7 +198,6 @@ func resolve(base *url.URL, text string) *url.URL {
 	if err != nil {
 		return &url.URL{Scheme: "invalid", Opaque: text}
 	}
-	u.Fragment, u.RawFragment = "", ""
 	return u
 }
 
@@ -185,6 +211,9 @@ type passage struct {
 	again    bool  // the application began the sign-in again
 	rule     string
 }
+
+// never is where nothing stops who follows.
+func never(*url.URL) bool { return false }
 
 // begin asks the application for a sign-in and stops at the mock's door.
 func (b *browser) begin(ctx context.Context, at *url.URL) (*url.URL, *page) {
@@ -244,16 +273,24 @@ func (b *browser) finish(ctx context.Context, callback *url.URL) *page {
 // signIn is the whole way. An error is the check's own or the mock's; what the
 // application does is in the passage.
 func (b *browser) signIn(ctx context.Context, at *url.URL, persona string, faults ...string) (passage, error) {
+	way, err := b.approach(ctx, at, persona, faults...)
+	if err != nil || way.callback == nil {
+		return way, err
+	}
+	way.end = b.finish(ctx, way.callback)
+	way.again = way.end.to != nil && b.c.isRequest(way.end.to)
+	return way, nil
+}
+
+// approach is the way to the application's callback, which is not opened: that is
+// nil if the mock refuses.
+func (b *browser) approach(ctx context.Context, at *url.URL, persona string, faults ...string) (passage, error) {
 	auth, p := b.begin(ctx, at)
 	if auth == nil {
 		return passage{end: p}, errNoWay
 	}
 	callback, rule, err := b.atMock(ctx, auth, persona, faults...)
-	if err != nil || callback == nil {
-		return passage{auth: auth, end: p, rule: rule}, err
-	}
-	end := b.finish(ctx, callback)
-	return passage{auth: auth, callback: callback, end: end, again: end.to != nil && b.c.isRequest(end.to)}, nil
+	return passage{auth: auth, callback: callback, end: p, rule: rule}, err
 }
 
 // known reports whether an address is the application's or the mock's.

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -82,7 +83,7 @@ func TestResolveReadsAddressesAsBrowsersDo(t *testing.T) {
 		{"http:me", "http://localhost:8080/auth/me"}, // of the same scheme: a path
 		{`/./\evil.example/`, "http://localhost:8080//evil.example/"},
 		{"javascript:alert(1)", "javascript:alert(1)"},
-		{" /me#part", "http://localhost:8080/me"},
+		{" /me#part", "http://localhost:8080/me#part"},
 	} {
 		got := resolve(base, tt.location).String()
 		if got != tt.want {
@@ -91,23 +92,49 @@ func TestResolveReadsAddressesAsBrowsersDo(t *testing.T) {
 	}
 }
 
+func TestPagesThatGoOnByThemselves(t *testing.T) {
+	for _, tt := range []struct{ header, body, want string }{
+		{"0; url=/me", "", "/me"},
+		{"0;URL='/me'", "", "/me"},
+		{"", `<meta http-equiv="refresh" content="0;url='https://psc.example/?a=1&amp;b=2'">`, "https://psc.example/?a=1&b=2"},
+		{"", `<meta content='1; url="/me"' http-equiv=Refresh>`, "/me"},
+		{"", `<META HTTP-EQUIV="Refresh" CONTENT="0; URL=/me" />`, "/me"},
+		{"", `<meta name="description" content="0;url=/no"><meta http-equiv="refresh" content="0;url=/me">`, "/me"},
+		{"", `<meta http-equiv="refresh" content="5">`, ""}, // the same page anew
+		{"", `<meta http-equiv="refresh" content="900;url=/session-over">`, ""},
+		{"", `<meta http-equiv="refresh" data-content="0;url=/me">`, ""},
+		{"", "<p>Bonjour", ""},
+	} {
+		header := http.Header{}
+		if tt.header != "" {
+			header.Set("Refresh", tt.header)
+		}
+		if got, _ := refreshed(header, []byte(tt.body)); got != tt.want {
+			t.Errorf("%q %s goes to %q, want %q", tt.header, tt.body, got, tt.want)
+		}
+	}
+}
+
 func TestEntropy(t *testing.T) {
 	for _, tt := range []struct {
-		text   string
+		list   []string
 		enough bool
 	}{
-		{"ABCDEFGHIJKLMNOPQRSTUVWXYZ", true}, // base32 that happens to have no digit
-		{"k5GgPqXvT2mYwZ0aB3cD4e", true},     // 16 bytes in base64url
-		{"00112233445566778899aabbccddeeff", true},
-		{"550e8400-e29b-41d4-a716-446655440000", true},
-		{"00112233445566778899aabbccddeef", false},
-		{"12345678901234567890123456789012", false},
-		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false},
-		{"xyzzy", false},
-		{"", false},
+		{[]string{"ABCDEFGHIJKLMNOPQRSTUVWXYZ", "BCDEFGHIJKLMNOPQRSTUVWXYZA"}, true}, // base32 that happens to have no digit
+		{[]string{"k5GgPqXvT2mYwZ0aB3cD4e", "5GgPqXvT2mYwZ0aB3cD4ek"}, true},         // 16 bytes in base64url
+		{[]string{"k5GgPqXvT2mYwZ0aB3cD4", "5GgPqXvT2mYwZ0aB3cD4k"}, true},           // nanoid
+		{[]string{"0123456789abcdef0123456789abcdef", "123456789abcdef0123456789abcdef0"}, true},
+		{[]string{"550e8400-e29b-41d4-a716-446655440000", "161f9511-f3ac-4fe5-bf27-557766551111"}, true}, // the one 4 is its version
+		{[]string{"0123456789abcdef0123456789abc", "123456789abcdef0123456789abcd"}, false},
+		{[]string{"12345678901234567890123456789012", "23456789012345678901234567890123"}, false},
+		{[]string{strings.Repeat("a", 56), strings.Repeat("b", 56)}, false},
+		{[]string{"carelink-login-request-number-00000001", "carelink-login-request-number-00000002", "carelink-login-request-number-00000010"}, false},
+		{[]string{"k5GgPqXvT2mYwZ0aB3c", "5GgPqXvT2mYwZ0aB3ck"}, false},
+		{[]string{"xyzzy", "zzyxy"}, false},
+		{[]string{"", ""}, false},
 	} {
-		if bits := entropy(tt.text); bits >= 128 != tt.enough {
-			t.Errorf("%q: %.0f bits", tt.text, bits)
+		if bits := entropy(tt.list); bits >= enough != tt.enough {
+			t.Errorf("%q: %.0f bits", tt.list, bits)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"html"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/pscauth/pscauth/mockpsc"
@@ -41,90 +42,142 @@ func fields(inner string) url.Values {
 // Santé Connect.
 func (c *checker) logout(ctx context.Context) {
 	const group = "logout"
+	elsewhere := []string{"session-outlives-logout", "logout-only-here", "logout-without-hint"}
+	all := append([]string{"logout-by-get", "logout-fails"}, elsewhere...)
+	// A link on another site, which sends cookies unless they are Strict.
 	b, _ := c.in(ctx)
 	if b == nil {
+		c.untried(group, unhonest, all...)
 		return
 	}
-	at, form := c.logoutDoor(b.look(ctx).page)
-	if at == nil {
-		for _, id := range []string{"logout-by-get", "logout-fails", "session-outlives-logout", "logout-only-here"} {
-			c.skip(group, "rule:"+id, "la page ne montre aucune déconnexion : donner -logout PATH", "the page shows no way to sign out: give -logout PATH")
-		}
+	d := c.logoutDoor(b.look(ctx).page)
+	if d == nil {
+		c.untried(group, words{"la page ne montre aucune déconnexion : donner -logout PATH", "the page shows no way to sign out: give -logout PATH"}, all...)
 		return
 	}
-	// A link on another site, which sends cookies unless they are Strict.
-	other, _ := c.in(ctx)
-	if other == nil {
-		return
-	}
-	strict := true
-	for _, ck := range other.set {
-		strict = strict && (ck.SameSite == http.SameSiteStrictMode || ck.MaxAge < 0)
-	}
-	other.get(ctx, at, func(u *url.URL) bool { return c.ofMock(u) }, "Sec-Fetch-Site", "cross-site", "Referer", "https://evil.example/")
-	byGet := !c.like.isIn(other.look(ctx))
-	c.tried(group, "logout-by-get", byGet && !strict, "GET "+at.Path, "GET "+at.Path, "GET "+at.Path)
+	b.get(ctx, d.at, c.ofMock, "Sec-Fetch-Site", "cross-site", "Referer", "https://evil.example/")
+	byGet := !c.like.isIn(b.look(ctx)) && !c.strict(ctx, b)
 
-	copied := b.twin()
-	p := b.step(ctx, http.MethodPost, at, form, "Sec-Fetch-Site", "same-origin")
-	p = b.follow(ctx, p, func(*url.URL) bool { return false })
-	if (p.status == http.StatusMethodNotAllowed || p.status == http.StatusNotFound || c.like.isIn(b.look(ctx))) && byGet {
-		p = b.get(ctx, at, func(*url.URL) bool { return false }, "Sec-Fetch-Site", "same-origin")
-	}
-	asked := c.onwards(ctx, b, p)
-	if c.like.isIn(b.look(ctx)) {
-		c.tried(group, "logout-fails", true, "POST "+at.Path, "POST "+at.Path, "POST "+at.Path)
+	// Only now, since one sign-in may end the other.
+	if b, _ = c.in(ctx); b == nil {
+		c.untried(group, unhonest, all...)
 		return
 	}
-	c.tried(group, "logout-fails", false, "", "", "")
-	c.tried(group, "session-outlives-logout", c.like.isIn(copied.look(ctx)), "le cookie copié ouvre encore "+c.signedIn.Path, "the copied cookie still opens "+c.signedIn.Path, "POST "+at.Path)
+	seen := b.look(ctx)
+	if d = c.logoutDoor(seen.page); d == nil || !c.like.isIn(seen) {
+		c.untried(group, unhonest, all...)
+		return
+	}
+	copied := b.twin()
+	found, asked := c.leave(ctx, b, d)
+	still := c.like.isIn(b.look(ctx))
+	if still && !found {
+		c.untried(group, words{"il n'y a rien à " + d.at.Path + " : donner -logout PATH", "there is nothing at " + d.at.Path + ": give -logout PATH"}, all...)
+		return
+	}
+	c.tried(group, "logout-by-get", byGet, "GET "+d.at.Path, "GET "+d.at.Path, "GET "+d.at.Path)
+	c.tried(group, "logout-fails", still, "POST "+d.at.Path, "POST "+d.at.Path, "POST "+d.at.Path)
+	if still {
+		c.untried(group, words{"la déconnexion échoue", "signing out fails"}, elsewhere...)
+		return
+	}
+	c.tried(group, "session-outlives-logout", c.like.isIn(copied.look(ctx)), "le cookie copié ouvre encore "+c.signedIn.Path, "the copied cookie still opens "+c.signedIn.Path, "POST "+d.at.Path)
 
 	silent := *c.requests[0]
 	q := silent.Query()
 	q.Set("prompt", "none")
 	silent.RawQuery = q.Encode()
-	p = b.get(ctx, &silent, func(u *url.URL) bool { return !c.ofMock(u) })
+	p := b.get(ctx, &silent, func(u *url.URL) bool { return !c.ofMock(u) })
 	open := p.to != nil && p.to.Query().Has("code")
-	c.tried(group, "logout-only-here", open, "prompt=none donne encore un code", "prompt=none still gives a code", "POST "+at.Path+", prompt=none")
-	if !open {
-		c.tried(group, "logout-without-hint", asked, "Pro Santé Connect a demandé s'il faut vraiment", "Pro Santé Connect asked whether to go on", "POST "+at.Path)
+	c.tried(group, "logout-only-here", open, "prompt=none donne encore un code", "prompt=none still gives a code", "POST "+d.at.Path+", prompt=none")
+	if open {
+		c.untried(group, words{"la session de Pro Santé Connect reste ouverte", "the session at Pro Santé Connect stays open"}, "logout-without-hint")
+	} else {
+		c.tried(group, "logout-without-hint", asked, "Pro Santé Connect a demandé s'il faut vraiment", "Pro Santé Connect asked whether to go on", "POST "+d.at.Path)
 	}
 }
 
+// strict reports whether no link of another site sends a cookie of the session.
+func (c *checker) strict(ctx context.Context, b *browser) bool {
+	session := c.sessionCookies(ctx)
+	return len(session) > 0 && !slices.ContainsFunc(b.latest(), func(ck *http.Cookie) bool {
+		return slices.Contains(session, ck.Name) && ck.SameSite != http.SameSiteStrictMode
+	})
+}
+
+// A door is where to sign out.
+type door struct {
+	at   *url.URL
+	form url.Values // what is posted; nil if it is a link
+}
+
+// leave signs out as a person does: by the button or the link and, where the page
+// behind the link asks once more, by the button there. Where a path is all that is
+// known both are tried. It reports whether there was anything at the door, and
+// whether Pro Santé Connect asked once more.
+func (c *checker) leave(ctx context.Context, b *browser, d *door) (found, asked bool) {
+	try := func(method string, at *url.URL, form url.Values) (p *page, out bool) {
+		p = b.step(ctx, method, at, form, "Sec-Fetch-Site", "same-origin")
+		found = found || p.status != http.StatusNotFound && p.status != http.StatusMethodNotAllowed
+		p = b.follow(ctx, p, never)
+		asked = c.onwards(ctx, b, p) || asked
+		return p, !c.like.isIn(b.look(ctx))
+	}
+	if d.form != nil {
+		if _, out := try(http.MethodPost, d.at, d.form); out {
+			return found, asked
+		}
+	}
+	p, out := try(http.MethodGet, d.at, nil)
+	if out || p.err != nil || p.fromMock() || p.status != http.StatusOK {
+		return found, asked
+	}
+	for _, m := range anyForm().FindAllStringSubmatch(string(p.body), -1) {
+		to := p.url
+		if a := action().FindStringSubmatch(m[1]); a != nil {
+			to = resolve(p.url, html.UnescapeString(a[1]))
+		}
+		if to.Path == d.at.Path || to.Path == p.url.Path || logoutForm().MatchString(m[0]) {
+			try(http.MethodPost, to, fields(m[2]))
+			break
+		}
+	}
+	return found, asked
+}
+
 // logoutDoor finds where to sign out, and what a page sends with it.
-func (c *checker) logoutDoor(p *page) (*url.URL, url.Values) {
+func (c *checker) logoutDoor(p *page) *door {
 	text := string(p.body)
 	want := c.opt.Logout
 	for _, m := range logoutForm().FindAllStringSubmatch(text, -1) {
 		if u := resolve(p.url, html.UnescapeString(m[1])); want == "" || u.Path == want {
-			return u, fields(m[2])
+			return &door{u, fields(m[2])}
 		}
 	}
 	if want == "" {
 		if m := logoutLink().FindStringSubmatch(text); m != nil {
-			return resolve(p.url, html.UnescapeString(m[1])), url.Values{}
+			return &door{at: resolve(p.url, html.UnescapeString(m[1]))}
 		}
-		return nil, nil
+		return nil
 	}
 	for _, m := range anyForm().FindAllStringSubmatch(text, -1) {
 		if a := action().FindStringSubmatch(m[1]); a != nil {
 			if u := resolve(p.url, html.UnescapeString(a[1])); u.Path == want {
-				return u, fields(m[2])
+				return &door{u, fields(m[2])}
 			}
 		}
 	}
 	u, err := c.app.Parse(want)
 	if err != nil {
-		return nil, nil
+		return nil
 	}
-	return u, url.Values{}
+	return &door{u, url.Values{}}
 }
 
 // onwards goes where a person would from the page after a logout: to Pro Santé
-// Connect, by a link or a form, and says yes there. It reports whether there was
+// Connect, by a link, and says yes there. It reports whether there was
 // something to say yes to.
 func (c *checker) onwards(ctx context.Context, b *browser, p *page) bool {
-	never := func(*url.URL) bool { return false }
 	if p.err != nil {
 		return false
 	}
