@@ -36,7 +36,7 @@ func checkCommand(ctx context.Context, args []string, stdout io.Writer) error {
 Tries an application, in any language, that is configured with a running mock:
 all faults and the rules of Pro Santé Connect. APP is the address where a person
 begins to sign in. Status: 0 nothing above advice, 1 something minor, 2 serious,
-3 critical, 4 could not be run.
+3 critical, 4 could not be run, or too little of it could.
 
 `)
 		flags.PrintDefaults()

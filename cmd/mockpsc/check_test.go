@@ -101,7 +101,7 @@ func TestCheckEndsWithAStatus(t *testing.T) {
 		{"another language", []string{"-signed-in", "/patients", "-lang", "de", app}, "fr or en"},
 		{"no expression", []string{"-signed-in", "/patients", "-only", "(", app}, "-only"},
 		{"no CA", []string{"-signed-in", "/patients", "-ca", os.DevNull, app}, "no certificate"},
-		{"nowhere to write", []string{"-mock", mock, "-signed-in", "/patients", "-only", "^$", "-junit", t.TempDir(), app + "/api/v1/auth/login"}, "-junit"},
+		{"nowhere to write", []string{"-mock", mock, "-signed-in", "/patients", "-only", "^expired$", "-junit", t.TempDir(), app + "/api/v1/auth/login"}, "-junit"},
 	} {
 		var out strings.Builder
 		err := run(context.Background(), append([]string{"check"}, tt.args...), &out)

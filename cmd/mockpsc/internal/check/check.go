@@ -14,7 +14,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pscauth/pscauth/mockpsc"
@@ -46,6 +49,8 @@ type Case struct {
 	Severity string `json:"severity,omitempty"`
 	Seen     words  `json:"seen"` // of what failed: what was seen; of what was skipped: why
 	How      string `json:"how,omitempty"`
+
+	hindered bool // skipped because something went wrong, not by choice
 }
 
 const (
@@ -66,6 +71,7 @@ type checker struct {
 	hosts    hostSet
 	like     likeness
 	client   string // id
+	patience *patience
 
 	running sync.RWMutex // held alone by who has the application started again
 	dead    bool         // it did not come back; guarded by running
@@ -85,9 +91,12 @@ func (s hostSet) has(host string) bool { return s[host] }
 // application, and why.
 func Run(ctx context.Context, opt Options) (*Report, error) {
 	started := time.Now()
-	c, err := newChecker(opt)
+	c, err := newChecker(ctx, opt)
 	if err != nil {
 		return nil, err
+	}
+	if !slices.ContainsFunc(mockpsc.Faults(), func(f mockpsc.Fault) bool { return c.wants(f) }) {
+		return nil, errors.New("check: -only matches no fault; mockpsc faults lists them")
 	}
 	if err := c.greet(ctx); err != nil {
 		return nil, err
@@ -115,7 +124,10 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 	return c.report(time.Since(started)), nil
 }
 
-func newChecker(opt Options) (*checker, error) {
+// wants reports whether a fault is to be tried.
+func (c *checker) wants(f mockpsc.Fault) bool { return c.opt.Only == nil || c.opt.Only(f.Name) }
+
+func newChecker(ctx context.Context, opt Options) (*checker, error) {
 	if opt.Persona == "" {
 		opt.Persona = "dr-dupont"
 	}
@@ -146,11 +158,72 @@ func newChecker(opt Options) (*checker, error) {
 		transport.TLSClientConfig = &tls.Config{RootCAs: opt.Roots}
 	}
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.http = &http.Client{Transport: transport, CheckRedirect: stay}
+	c.patience = &patience{run: ctx, step: opt.Timeout}
+	c.http = &http.Client{Transport: c.patience.with(transport), CheckRedirect: stay}
 	transport = transport.Clone()
 	transport.DisableKeepAlives = true
-	c.once = &http.Client{Transport: transport, CheckRedirect: stay}
+	c.once = &http.Client{Transport: c.patience.with(transport), CheckRedirect: stay}
 	return c, nil
+}
+
+// Patience waits where the application says 429 (RFC 6585 4): else most of the
+// check would be answered with that, and nothing tried.
+type patience struct {
+	run    context.Context // a step's own has no time to wait
+	step   time.Duration
+	waited atomic.Bool
+	spent  atomic.Bool // the application wants more of it: nothing waits any more
+}
+
+// longest is what one request waits for at most.
+const longest = time.Minute
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func (p *patience) with(next http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(req *http.Request) (*http.Response, error) {
+		resp, err := next.RoundTrip(req)
+		for began := time.Now(); err == nil && resp.StatusCode == http.StatusTooManyRequests && p.wait(resp, began); {
+			resp.Body.Close()
+			limit, cancel := context.WithTimeout(p.run, p.step)
+			context.AfterFunc(limit, cancel) // the body is still to be read
+			again := req.Clone(limit)
+			if req.GetBody != nil {
+				if again.Body, err = req.GetBody(); err != nil {
+					return nil, err
+				}
+			}
+			resp, err = next.RoundTrip(again)
+		}
+		return resp, err
+	})
+}
+
+// wait waits as long as the answer says, and reports whether to ask again.
+func (p *patience) wait(resp *http.Response, began time.Time) bool {
+	if p.spent.Load() || resp.Header.Get("X-Mock-PSC") != "" {
+		return false
+	}
+	delay := 5 * time.Second
+	said := resp.Header.Get("Retry-After")
+	if n, err := strconv.Atoi(said); err == nil {
+		delay = time.Duration(min(max(n, 1), 3600)) * time.Second
+	} else if at, err := http.ParseTime(said); err == nil {
+		delay = max(time.Until(at), time.Second)
+	}
+	if time.Since(began)+delay > longest {
+		p.spent.Store(true)
+		return false
+	}
+	p.waited.Store(true)
+	select {
+	case <-time.After(delay):
+		return true
+	case <-p.run.Done():
+		return false
+	}
 }
 
 // greet finds the mock's doors.
@@ -249,7 +322,7 @@ func (c *checker) honest(ctx context.Context) error {
 			})
 		}
 		wg.Wait()
-		if refused {
+		if refused || c.patience.waited.Load() {
 			c.opt.Parallel = 1
 		}
 	}
@@ -265,6 +338,8 @@ func (c *checker) whyNoWay(app, signedIn *page) error {
 		switch {
 		case p.err != nil:
 			return fmt.Errorf("check: the application does not answer: %w", p.err)
+		case p.status == http.StatusTooManyRequests:
+			return errors.New("check: " + tooMany.EN)
 		case p.to != nil:
 			return fmt.Errorf("check: the application leads to %s, which is not the mock at %s; configure it with this mock", cleaned(p.to), c.base)
 		case p.fromMock():

@@ -23,7 +23,7 @@ func (c *checker) faults(ctx context.Context) {
 	for _, f := range mockpsc.Faults() {
 		late := strings.HasSuffix(f.Name, "-hanging") || strings.HasSuffix(f.Name, "-dripping")
 		switch {
-		case c.opt.Only != nil && !c.opt.Only(f.Name):
+		case !c.wants(f):
 		case f.Where == "logout_token":
 			logout = append(logout, f)
 		case late && c.opt.Quick:
@@ -80,7 +80,9 @@ func (c *checker) fault(ctx context.Context, f mockpsc.Fault) {
 	c.running.RLock()
 	if c.dead {
 		c.running.RUnlock()
-		c.skip(f.Where, "fault:"+f.Name, "l'application s'est arrêtée", "the application has stopped")
+		k := Case{ID: "fault:" + f.Name, Group: f.Where}
+		k.hinder("l'application s'est arrêtée", "the application has stopped")
+		c.add(k)
 		return
 	}
 	k, ok := c.faultOnce(ctx, f)
@@ -109,8 +111,11 @@ func (c *checker) faultOnce(ctx context.Context, f mockpsc.Fault) (Case, bool) {
 	b := c.browser()
 	way, err := b.signIn(ctx, c.begin, c.opt.Persona, f.Name)
 	k, ok := c.judge(ctx, b, f, way, err)
-	_, err = b.signIn(ctx, c.begin, c.opt.Persona)
+	way, err = b.signIn(ctx, c.begin, c.opt.Persona)
 	if err != nil || !c.like.isIn(b.look(ctx)) {
+		if limited(way.end) { // it was not refused, only put off
+			return k, ok
+		}
 		c.mu.Lock()
 		c.unwell = append(c.unwell, f.Name)
 		c.mu.Unlock()
@@ -156,6 +161,16 @@ func (c *checker) revive(ctx context.Context) bool {
 	return false
 }
 
+// hinder has a case say why it could not be tried.
+func (k *Case) hinder(fr, en string) {
+	k.Status, k.hindered, k.Seen = skipped, true, words{fr, en}
+}
+
+var tooMany = words{"l'application répond 429, et veut plus d'une minute d'attente : lever sa limite de débit pendant l'épreuve",
+	"the application answers 429, and wants more than a minute of waiting: lift its rate limit for the check"}
+
+func limited(p *page) bool { return p != nil && p.err == nil && p.status == http.StatusTooManyRequests }
+
 const markup = `<script>document.title="mockpsc"</script>`
 
 // judge says what became of a sign-in with a fault.
@@ -165,17 +180,20 @@ func (c *checker) judge(ctx context.Context, b *browser, f mockpsc.Fault, way pa
 	case ctx.Err() != nil:
 		return k, false
 	case errors.Is(err, errNoWay):
-		k.Status, k.Seen = skipped, words{"l'application ne mène plus au simulateur", "the application no longer leads to the mock"}
+		k.hinder("l'application ne mène plus au simulateur", "the application no longer leads to the mock")
+		if limited(way.end) {
+			k.hinder(tooMany.FR, tooMany.EN)
+		}
 		if f.Where == "metadata" {
-			k.Status = passed // as it should
+			k.Status, k.hindered, k.Seen = passed, false, words{} // as it should
 			c.broken(&k, way.end)
 		}
 		return k, true
 	case err != nil:
-		k.Status, k.Seen = skipped, words{err.Error(), err.Error()}
+		k.hinder(err.Error(), err.Error())
 		return k, true
 	case way.callback == nil:
-		k.Status, k.Seen = skipped, words{"le simulateur refuse la demande : " + way.rule, "the mock refuses the request: " + way.rule}
+		k.hinder("le simulateur refuse la demande : "+way.rule, "the mock refuses the request: "+way.rule)
 		return k, true
 	}
 	seen := b.look(ctx)
@@ -186,6 +204,8 @@ func (c *checker) judge(ctx context.Context, b *browser, f mockpsc.Fault, way pa
 		if c.like.another(seen) {
 			k.Seen = words{"la session d'une autre personne s'est ouverte", "another person's session was opened"}
 		}
+	case c.patience.spent.Load() && (limited(way.end) || limited(seen.page)):
+		k.hinder(tooMany.FR, tooMany.EN)
 	case f.Name == "error-with-markup" && (way.end.err == nil && strings.Contains(string(way.end.body), markup)):
 		k.Status, k.Rule, k.Severity = failed, "script-in-error", f.Severity
 		k.Seen = words{"le script est dans la page", "the script is in the page"}
@@ -235,6 +255,10 @@ func (c *checker) recovers(ctx context.Context) {
 		}
 		well = c.enters(ctx)
 	}
+	if !well && c.patience.spent.Load() {
+		c.skip("after", "rule:does-not-recover", tooMany.FR, tooMany.EN)
+		return
+	}
 	list := strings.Join(c.unwell, ", ")
 	c.tried("after", "does-not-recover", !well, "une connexion honnête a échoué après : "+list, "an honest sign-in failed after: "+list, c.unwell[0])
 }
@@ -275,7 +299,7 @@ func (c *checker) keys(ctx context.Context, list []mockpsc.Fault) {
 // them again.
 func (c *checker) patient(ctx context.Context) {
 	for range 14 {
-		if c.enters(ctx) {
+		if c.enters(ctx) || c.patience.spent.Load() {
 			return
 		}
 		select {
@@ -328,7 +352,7 @@ func (c *checker) metadata(ctx context.Context, list []mockpsc.Fault) {
 		}
 	}
 	if c.opt.Restart != "" && len(list) > 0 {
-		if err := c.restart(ctx); err != nil || !c.enters(ctx) {
+		if err := c.restart(ctx); err != nil || !c.enters(ctx) && !c.patience.spent.Load() {
 			c.tried("after", "does-not-recover", true, "l'application ne repart pas après les métadonnées fausses", "the application does not start again after false metadata", c.opt.Restart)
 		}
 	}

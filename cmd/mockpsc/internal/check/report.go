@@ -103,7 +103,14 @@ func (c *checker) report(took time.Duration) *Report {
 		}
 	}
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return ranks[b.Severity] - ranks[a.Severity] })
+	hindered, all := 0, 0
 	for _, k := range c.cases {
+		if strings.HasPrefix(k.ID, "fault:") && (k.hindered || k.Status != skipped) {
+			all++
+			if k.hindered {
+				hindered++
+			}
+		}
 		switch k.Status {
 		case passed:
 			r.Passed++
@@ -113,8 +120,15 @@ func (c *checker) report(took time.Duration) *Report {
 			r.Skipped++
 		}
 	}
+	if 10*hindered > all && r.Status < ranks[serious] {
+		r.Status = tooLittle
+	}
 	return r
 }
+
+// tooLittle is the status where more than one fault in ten that should have been
+// tried could not be, and nothing serious was found all the same.
+const tooLittle = 4
 
 // own is 1 if a fault is of the rule that it breaks by itself, and not because a
 // wider one is broken.
@@ -187,6 +201,7 @@ var verdicts = []words{
 	{"Quelques petites choses : l'application prend ce qu'aucun fournisseur honnête n'envoie.", "Small things: the application takes what no honest provider sends."},
 	{"Sérieux : une serrure parmi d'autres manque.", "Serious: one lock of several is missing."},
 	{"Critique : quelqu'un peut entrer, ou entrer sous le nom d'un autre. Ne pas mettre en production.", "Critical: somebody can get in, or get in as somebody else. Do not put this into production."},
+	tooLittle: {"Trop peu a pu être essayé : cela ne dit rien de l'application. Lever ce qui est dit sous « Pas essayé », et recommencer.", "Too little could be tried: this says nothing about the application. Mend what stands under “Not tried”, and run it again."},
 }
 
 // Text writes the card for people, in French or English.
