@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,6 +72,7 @@ type checker struct {
 	hosts    hostSet
 	like     likeness
 	client   string // id
+	issuer   string
 	patience *patience
 
 	running sync.RWMutex // held alone by who has the application started again
@@ -231,6 +233,7 @@ func (c *checker) greet(ctx context.Context) error {
 	b := c.browser()
 	p := b.step(ctx, http.MethodGet, c.base.ResolveReference(&url.URL{Path: realmPath + "/.well-known/wallet-openid-configuration"}), nil)
 	var doc struct {
+		Issuer        string `json:"issuer"`
 		Authorization string `json:"authorization_endpoint"`
 	}
 	if p.err != nil {
@@ -243,7 +246,7 @@ func (c *checker) greet(ctx context.Context) error {
 	if err != nil || u.Host == "" {
 		return fmt.Errorf("check: the mock's metadata name no sign-in page: %q", doc.Authorization)
 	}
-	c.mocks[u.Host] = true
+	c.mocks[u.Host], c.issuer = true, doc.Issuer
 	if err := c.call(ctx, http.MethodGet, "/_mock/api/faults", nil); err != nil {
 		return fmt.Errorf("%w; it is needed to choose what the mock does", err)
 	}
@@ -254,9 +257,9 @@ const realmPath = "/auth/realms/esante-wallet"
 
 // honest learns what “signed in” looks like.
 func (c *checker) honest(ctx context.Context) error {
-	out := c.browser().look(ctx)
-	if out.page.err != nil {
-		return fmt.Errorf("check: the application does not answer: %w", out.page.err)
+	outs := []sight{c.browser().look(ctx), c.browser().look(ctx)} // twice, for what changes by itself
+	if err := outs[0].page.err; err != nil {
+		return fmt.Errorf("check: the application does not answer: %w", err)
 	}
 	var ends []*page
 	for _, at := range []*url.URL{c.app, c.signedIn} {
@@ -292,20 +295,22 @@ func (c *checker) honest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var other *sight
-	for _, p := range mockpsc.Personas() { // somebody else whom the application may let in, or not
-		if p.ID == c.opt.Persona || !p.ECPS.Works() {
+	// Others whom the application may let in, or not. Whom the faults slip in is
+	// among the first of the mock's list.
+	self, _, _ := strings.Cut(c.opt.Persona, "/")
+	people := mockpsc.Personas()
+	named := slices.ContainsFunc(people, func(p mockpsc.Persona) bool { return p.ID == self && in.names(p) })
+	var others []sight
+	for _, p := range people[:min(5, len(people))] {
+		if p.ID == self || !p.ECPS.Works() {
 			continue
 		}
-		if s, err := enter(p.ID); err == nil && s.status == in.status && s.path == in.path {
-			other = &s
-			break
-		}
-		if p.ID == "inf-roux" {
-			break
+		s, err := enter(p.ID)
+		if err == nil && s.status == in.status && (s.path == in.path && !named || s.names(p) && apart(s.path, in.path) >= -1) {
+			others = append(others, s)
 		}
 	}
-	if c.like, err = learn(out, in, again, other); err != nil {
+	if c.like, err = learn(outs, in, again, others...); err != nil {
 		return err
 	}
 	// Can it serve several at a time?
@@ -327,9 +332,42 @@ func (c *checker) honest(ctx context.Context) error {
 		}
 	}
 	if !c.enters(ctx) {
+		if c.patience.spent.Load() {
+			return errors.New("check: " + tooMany.EN)
+		}
 		return errors.New("check: an honest sign-in succeeds only sometimes")
 	}
+	// Who was refused may be shown something else than a stranger is. Last, for an
+	// application may not recover from it; if that looks like being in, the faults
+	// will tell.
+	if refused, ok := c.refused(ctx); ok {
+		if like, err := learn(append(outs, refused), in, again, others...); err == nil {
+			c.like = like
+		}
+	}
 	return nil
+}
+
+// refused is what somebody sees who has turned back at the mock's door.
+func (c *checker) refused(ctx context.Context) (sight, bool) {
+	b := c.browser()
+	auth, _ := b.begin(ctx, c.begin)
+	if auth == nil {
+		return sight{}, false
+	}
+	back, err := url.Parse(auth.Query().Get("redirect_uri"))
+	if err != nil || !c.known(back) || c.ofMock(back) {
+		return sight{}, false
+	}
+	q := back.Query()
+	q.Set("error", "access_denied")
+	q.Set("iss", c.issuer)
+	if state := auth.Query().Get("state"); state != "" {
+		q.Set("state", state)
+	}
+	back.RawQuery = q.Encode()
+	b.finish(ctx, back)
+	return b.look(ctx), true
 }
 
 // whyNoWay says where the two addresses lead, if not to the mock.

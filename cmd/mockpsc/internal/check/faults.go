@@ -214,6 +214,13 @@ func (c *checker) judge(ctx context.Context, b *browser, f mockpsc.Fault, way pa
 		k.Seen = words{"la connexion a recommencé", "the sign-in began again"}
 	default:
 		c.broken(&k, way.end)
+		if k.Status == passed {
+			c.broken(&k, seen.page)
+		}
+		if k.Status == passed && c.like.unclear(seen) {
+			k.hinder("la page n'est ni celle d'une personne connectée ni celle de quelqu'un qui ne l'est pas : "+seen.String(),
+				"the page is neither that of somebody signed in nor that of somebody who is not: "+seen.String())
+		}
 	}
 	return k, true
 }

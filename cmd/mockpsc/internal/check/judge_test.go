@@ -1,7 +1,11 @@
 package check_test
 
 import (
+	"crypto/rand"
+	"fmt"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -69,7 +73,7 @@ func TestARateLimitIsWaitedFor(t *testing.T) {
 func TestARateLimitThatDoesNotEndIsNoCleanBill(t *testing.T) {
 	t.Parallel()
 	a := newApp(t, mild(t), "exp unread")
-	a.limit(14, time.Hour)
+	a.limit(20, time.Hour)
 	r := run(t, a, check.Options{Only: of("id_token"), Quick: true})
 	if text := english(t, r); len(r.Findings) > 0 || r.Status != 4 || strings.Contains(text, "Nothing to find fault") || !strings.Contains(text, "429") {
 		t.Errorf("status %d, found %q\n%s", r.Status, ids(r), text)
@@ -81,6 +85,126 @@ func TestNoFaultOfThatName(t *testing.T) {
 	a := newApp(t, mock, "")
 	_, err := check.Run(t.Context(), check.Options{Mock: mock.URL, App: a.URL + "/login", SignedIn: "/me", Only: func(string) bool { return false }})
 	if err == nil || !strings.Contains(err.Error(), "-only matches no fault") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// inside is the session of a request, if it has one.
+func (a *app) inside(r *http.Request) (session, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s, ok := a.sessions[cookie(r, "session")]
+	return s, ok
+}
+
+// pages are applications whose pages say in another way who is in.
+var pages = map[string]func(*app){
+	"a path per person": func(a *app) {
+		a.before(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			s, ok := a.inside(r)
+			switch {
+			case r.URL.Path == "/me" && ok:
+				http.Redirect(w, r, "/me/"+s.name, http.StatusSeeOther)
+			case strings.HasPrefix(r.URL.Path, "/me/"):
+				r.URL.Path = "/me"
+				next.ServeHTTP(w, r)
+			default:
+				next.ServeHTTP(w, r)
+			}
+		})
+	},
+	"a public page with the name of who is in": func(a *app) {
+		a.before(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if r.URL.Path != "/me" {
+				next.ServeHTTP(w, r)
+				return
+			}
+			s, _ := a.inside(r)
+			w.Header().Set("Cache-Control", "no-store")
+			fmt.Fprint(w, "<h1>Accueil</h1>", s.name)
+		})
+	},
+	"a refusal shown at the page": func(a *app) {
+		a.before(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			_, in := a.inside(r)
+			switch {
+			case r.URL.Path == "/callback":
+				answer := httptest.NewRecorder()
+				next.ServeHTTP(answer, r)
+				maps.Copy(w.Header(), answer.Header())
+				if answer.Code == http.StatusForbidden {
+					http.SetCookie(w, &http.Cookie{Name: "failed", Value: "1", Path: "/", HttpOnly: true, Secure: true, SameSite: http.SameSiteLaxMode})
+					w.Header().Set("Location", "/me")
+					answer.Code = http.StatusSeeOther
+				}
+				w.WriteHeader(answer.Code)
+				w.Write(answer.Body.Bytes())
+			case r.URL.Path == "/me" && !in && cookie(r, "failed") != "":
+				fmt.Fprint(w, "La connexion a échoué. <a href='/login'>Recommencer</a>")
+			default:
+				next.ServeHTTP(w, r)
+			}
+		})
+	},
+	"a page for who is not known here": func(a *app) {
+		a.before(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if s, ok := a.inside(r); r.URL.Path == "/me" && ok && s.name != "DUPONT" {
+				http.Redirect(w, r, "/nobody", http.StatusSeeOther)
+			} else if r.URL.Path == "/nobody" {
+				fmt.Fprint(w, "Bonjour, ce compte n'est pas connu ici. Se déconnecter")
+			} else {
+				next.ServeHTTP(w, r)
+			}
+		})
+	},
+}
+
+func TestAnApplicationIsCleanWhateverItsPage(t *testing.T) {
+	callback := of("callback", "userinfo")
+	for name, page := range pages {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t, mild(t), "")
+			page(a)
+			if r := run(t, a, check.Options{Only: callback, Quick: true}); ids(r) != "" || r.Status != 0 {
+				t.Errorf("found %q, status %d\n%s", ids(r), r.Status, english(t, r))
+			}
+		})
+	}
+}
+
+func TestAnotherPersonIsSeenWhateverThePage(t *testing.T) {
+	only := func(fault string) bool { return fault == "record-of-another" }
+	for name, page := range pages {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t, mild(t), "identifier not compared")
+			page(a)
+			r := run(t, a, check.Options{Only: only, Quick: true})
+			text := english(t, r)
+			if name == "a page for who is not known here" { // what that page means cannot be told
+				if r.Status != 4 || !strings.Contains(text, "neither that of somebody signed in") {
+					t.Errorf("status %d\n%s", r.Status, text)
+				}
+			} else if ids(r) != "identifier-not-checked" || !strings.Contains(text, "another person's session was opened") {
+				t.Error(text)
+			}
+		})
+	}
+}
+
+func TestAPublicPageThatChangesIsNoPageOfWhoIsIn(t *testing.T) {
+	mock := mockpsc.NewServer(t)
+	a := newApp(t, mock, "")
+	a.before(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.URL.Path == "/open" {
+			fmt.Fprint(w, "Référence ", rand.Text()[:8])
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	_, err := check.Run(t.Context(), check.Options{Mock: mock.URL, App: a.URL + "/login", SignedIn: "/open"})
+	if err == nil || !strings.Contains(err.Error(), "the page is the same") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -76,7 +76,7 @@ func (c *checker) report(took time.Duration) *Report {
 	}
 	r := &Report{
 		App: cleaned(c.app), Mock: c.base.String(), Client: c.client,
-		SignedIn: c.like.in.String(), Out: c.like.out.String(),
+		SignedIn: c.like.in.String(), Out: c.like.outs[0].String(),
 		Parallel: c.opt.Parallel, Seconds: took.Seconds(), Cases: c.cases, Findings: []Finding{},
 	}
 	for i := range rules {
