@@ -52,6 +52,7 @@ type Case struct {
 	How      string `json:"how,omitempty"`
 
 	hindered bool // skipped because something went wrong, not by choice
+	another  bool // another person's session was opened
 }
 
 const (

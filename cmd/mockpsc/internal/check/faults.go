@@ -201,7 +201,7 @@ func (c *checker) judge(ctx context.Context, b *browser, f mockpsc.Fault, way pa
 	case c.like.isIn(seen):
 		k.Status, k.Rule, k.Severity = failed, kinOf(f.Name, f.Where).rule, f.Severity
 		k.Seen = words{"une session s'est ouverte", "a session was opened"}
-		if c.like.another(seen) {
+		if k.another = c.like.another(seen); k.another {
 			k.Seen = words{"la session d'une autre personne s'est ouverte", "another person's session was opened"}
 		}
 	case c.patience.spent.Load() && (limited(way.end) || limited(seen.page)):

@@ -3,6 +3,7 @@ package check_test
 import (
 	"crypto/rand"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -206,5 +207,40 @@ func TestAPublicPageThatChangesIsNoPageOfWhoIsIn(t *testing.T) {
 	_, err := check.Run(t.Context(), check.Options{Mock: mock.URL, App: a.URL + "/login", SignedIn: "/open"})
 	if err == nil || !strings.Contains(err.Error(), "the page is the same") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// An application that takes any userinfo, or none, is told from one that reads
+// none only by the name that its page shows.
+func TestWhoDoesWithoutUserinfo(t *testing.T) {
+	userinfo := of("userinfo")
+	for _, tt := range []struct {
+		weak   string
+		named  bool
+		want   string
+		status int
+	}{
+		{"takes any userinfo", true, "identifier-not-checked userinfo-sub-not-checked userinfo-unused", 3},
+		{"takes any userinfo", false, "userinfo-unused", 4},
+		{"reads no userinfo", true, "userinfo-unused", 0},
+		{"reads no userinfo", false, "userinfo-unused", 4},
+	} {
+		a := newApp(t, mild(t), tt.weak)
+		if !tt.named {
+			a.before(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+				if s, ok := a.inside(r); r.URL.Path == "/me" && ok {
+					answer := httptest.NewRecorder()
+					next.ServeHTTP(answer, r)
+					maps.Copy(w.Header(), answer.Header())
+					io.WriteString(w, strings.ReplaceAll(answer.Body.String(), s.name, ""))
+					return
+				}
+				next.ServeHTTP(w, r)
+			})
+		}
+		r := run(t, a, check.Options{Only: userinfo, Quick: true})
+		if got := ids(r); got != tt.want || r.Status != tt.status {
+			t.Errorf("%s, named: %t: found %q, status %d; want %q, %d\n%s", tt.weak, tt.named, got, r.Status, tt.want, tt.status, english(t, r))
+		}
 	}
 }

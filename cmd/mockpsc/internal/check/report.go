@@ -149,9 +149,10 @@ func placeOf(cases []Case, fault string) string {
 }
 
 // withoutUserinfo takes an application that lives without userinfo for what it
-// is: what userinfo says is not tried there.
+// is: what userinfo says is not tried there. Only a page that shows who is in
+// tells such a one from another that takes whatever userinfo says, if it comes.
 func (c *checker) withoutUserinfo() {
-	lives := 0
+	lives, used := 0, false
 	for _, k := range c.cases {
 		switch k.ID {
 		case "fault:userinfo-500", "fault:userinfo-reset", "fault:userinfo-refused":
@@ -159,18 +160,25 @@ func (c *checker) withoutUserinfo() {
 				lives++
 			}
 		}
+		used = used || k.Group == "userinfo" && k.another
 	}
 	if lives < 3 {
 		return
 	}
+	c.tried("userinfo", "userinfo-unused", true, "userinfo a répondu 500, puis rien : la session s'est ouverte", "userinfo answered 500, then nothing: the session was opened", "userinfo-500")
 	for i := range c.cases {
 		k := &c.cases[i]
-		another := strings.Contains(k.Seen.EN, "another person")
-		if (k.Group == "userinfo" && !another || k.ID == "fault:sub-of-another") && k.Status == failed && k.Rule == kinOf(strings.TrimPrefix(k.ID, "fault:"), k.Group).rule {
+		if used && k.Rule != "answer-form" && k.Rule != "redirect-followed" {
+			continue // what it says is taken, if it is understood
+		}
+		if (k.Group == "userinfo" || k.ID == "fault:sub-of-another") && k.Status == failed && k.Rule == kinOf(strings.TrimPrefix(k.ID, "fault:"), k.Group).rule {
 			*k = Case{ID: k.ID, Group: k.Group, Status: skipped, Seen: words{"l'application se passe de userinfo", "the application does without userinfo"}}
+			if !used && len(c.like.personal) == 0 {
+				k.hinder("l'application se passe de userinfo, ou prend celui d'un autre : donner à -signed-in une page avec le nom de la personne",
+					"the application does without userinfo, or takes another person's: give -signed-in a page with the name of the person")
+			}
 		}
 	}
-	c.tried("userinfo", "userinfo-unused", true, "userinfo a répondu 500, puis rien : la session s'est ouverte", "userinfo answered 500, then nothing: the session was opened", "userinfo-500")
 }
 
 var severityWords = map[string]words{
