@@ -84,6 +84,7 @@ type checker struct {
 	requests []*url.URL // honest authorization requests
 	urls     []*url.URL // all that the application had the browser visit
 	unwell   []string   // faults after which an honest sign-in failed
+	recent   []mockpsc.Fault
 }
 
 type hostSet map[string]bool

@@ -2,7 +2,9 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -62,6 +64,13 @@ func (c *checker) faults(ctx context.Context) {
 	}
 	close(next)
 	wg.Wait()
+	if !c.dead && len(c.recent) > 0 && c.witness()(aWhile) { // after the last
+		c.running.Lock()
+		if c.revive(ctx) {
+			c.blame(ctx)
+		}
+		c.running.Unlock()
+	}
 	if c.dead {
 		for _, f := range slices.Concat(logout, keys, metadata) {
 			c.skip(f.Where, "fault:"+f.Name, "l'application s'est arrêtée", "the application has stopped")
@@ -85,56 +94,117 @@ func (c *checker) fault(ctx context.Context, f mockpsc.Fault) {
 		c.add(k)
 		return
 	}
-	k, ok := c.faultOnce(ctx, f)
-	gone := ok && k.Status != passed && !c.listens()
+	k, ok, gone := c.faultOnce(ctx, f, 0)
 	c.running.RUnlock()
+	if !ok {
+		return
+	}
 	if gone {
 		c.running.Lock()
 		defer c.running.Unlock()
 		if c.revive(ctx) {
-			if k, ok = c.faultOnce(ctx, f); ok && c.listens() {
+			if k, ok, gone = c.faultOnce(ctx, f, aWhile); !ok {
+				return
+			}
+			if !gone {
 				c.add(k)
+				c.blame(ctx)
 				return
 			}
 			c.revive(ctx)
 		}
-		k.Status, k.Rule, k.Severity, k.How = failed, "crashes", serious, f.Name
-		k.Seen = words{"l'application s'est arrêtée", "the application has stopped"}
+		k.crashed()
 	}
-	if ok {
+	c.add(k)
+	c.mu.Lock()
+	c.recent = append(c.recent, f)
+	c.mu.Unlock()
+}
+
+// aWhile is how long an application may take to stop after it has answered.
+const aWhile = 200 * time.Millisecond
+
+// crashed has a case say that the application stopped.
+func (k *Case) crashed() {
+	k.Status, k.hindered, k.Rule, k.Severity, k.How = failed, false, "crashes", serious, strings.TrimPrefix(k.ID, "fault:")
+	k.Seen = words{"l'application s'est arrêtée", "the application has stopped"}
+}
+
+// blame looks among the faults tried last, each alone, for the one after which
+// the application stopped: some stop only once they have answered. Called with
+// c.running held.
+func (c *checker) blame(ctx context.Context) {
+	c.mu.Lock()
+	suspects := c.recent[max(0, len(c.recent)-2*c.opt.Parallel):]
+	c.recent = nil
+	c.mu.Unlock()
+	for _, f := range slices.Backward(suspects) {
+		k, ok, gone := c.faultOnce(ctx, f, aWhile)
+		if !ok || !gone {
+			continue
+		}
+		k.crashed()
+		c.mu.Lock()
+		c.cases = slices.DeleteFunc(c.cases, func(old Case) bool { return old.ID == k.ID })
+		c.mu.Unlock()
 		c.add(k)
+		if !c.revive(ctx) {
+			return
+		}
 	}
 }
 
-// faultOnce tries a fault in a new browser, and then an honest sign-in in the same.
-func (c *checker) faultOnce(ctx context.Context, f mockpsc.Fault) (Case, bool) {
+// faultOnce tries a fault in a new browser, and then an honest sign-in in the
+// same. It reports too whether the application stopped meanwhile, or in a while.
+func (c *checker) faultOnce(ctx context.Context, f mockpsc.Fault, while time.Duration) (k Case, ok, gone bool) {
 	b := c.browser()
 	way, err := b.signIn(ctx, c.begin, c.opt.Persona, f.Name)
-	k, ok := c.judge(ctx, b, f, way, err)
+	k, ok = c.judge(ctx, b, f, way, err)
+	stopped := c.witness()
 	way, err = b.signIn(ctx, c.begin, c.opt.Persona)
-	if err != nil || !c.like.isIn(b.look(ctx)) {
-		if limited(way.end) { // it was not refused, only put off
-			return k, ok
-		}
+	well := err == nil && c.like.isIn(b.look(ctx))
+	if gone = stopped(while); !well && !limited(way.end) { // and not only put off
 		c.mu.Lock()
 		c.unwell = append(c.unwell, f.Name)
 		c.mu.Unlock()
 	}
-	return k, ok
+	return k, ok, gone
+}
+
+// witness opens a connection that ends with the application, however soon
+// somebody starts that again. What it returns waits for that, for a while.
+func (c *checker) witness() (stopped func(time.Duration) bool) {
+	conn, err := c.dial()
+	opened := time.Now()
+	return func(while time.Duration) bool {
+		if err != nil {
+			return true
+		}
+		defer conn.Close()
+		conn.SetReadDeadline(time.Now().Add(max(while, time.Millisecond)))
+		_, err := conn.Read(make([]byte, 1))
+		// After two seconds it may have been closed because it is silent.
+		return err != nil && !isTimeout(err) && time.Since(opened) < 2*time.Second || !c.listens()
+	}
 }
 
 // listens reports whether anything is at the application's address.
 func (c *checker) listens() bool {
-	port := c.app.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[c.app.Scheme]
-	}
-	conn, err := net.DialTimeout("tcp", net.JoinHostPort(c.app.Hostname(), port), 2*time.Second)
+	conn, err := c.dial()
 	if err != nil {
 		return false
 	}
 	conn.Close()
 	return true
+}
+
+func (c *checker) dial() (net.Conn, error) {
+	d := &net.Dialer{Timeout: 2 * time.Second}
+	port := c.app.Port()
+	if c.app.Scheme == "https" { // with a handshake, or its log is full of those that failed
+		return tls.DialWithDialer(d, "tcp", net.JoinHostPort(c.app.Hostname(), cmp.Or(port, "443")), &tls.Config{InsecureSkipVerify: true}) // whoever it is
+	}
+	return d.Dial("tcp", net.JoinHostPort(c.app.Hostname(), cmp.Or(port, "80")))
 }
 
 // revive waits for the application to come back, started by -restart or by

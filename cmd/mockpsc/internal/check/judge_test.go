@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -242,5 +244,100 @@ func TestWhoDoesWithoutUserinfo(t *testing.T) {
 		if got := ids(r); got != tt.want || r.Status != tt.status {
 			t.Errorf("%s, named: %t: found %q, status %d; want %q, %d\n%s", tt.weak, tt.named, got, r.Status, tt.want, tt.status, english(t, r))
 		}
+	}
+}
+
+// supervised starts the application again whenever it stops.
+func (a *app) supervised(t *testing.T) (stop func()) {
+	front, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, behind := front.Addr().String(), strings.TrimPrefix(a.URL, "http://")
+	var mu sync.Mutex
+	var open []net.Conn
+	start := func(l net.Listener) {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", behind)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			mu.Lock()
+			open = append(open, in, out)
+			mu.Unlock()
+			go func() { io.Copy(out, in); out.Close() }()
+			go func() { io.Copy(in, out); in.Close() }()
+		}
+	}
+	go start(front)
+	a.URL = "http://" + at
+	t.Cleanup(func() { mu.Lock(); front.Close(); mu.Unlock() })
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		front.Close()
+		for _, c := range open {
+			c.Close()
+		}
+		open = nil
+		if front, err = net.Listen("tcp", at); err != nil {
+			t.Error(err)
+			return
+		}
+		go start(front)
+	}
+}
+
+func TestWhoStopsAfterTheAnswerIsFound(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, mild(t), "")
+	stop := a.supervised(t)
+	a.before(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		next.ServeHTTP(w, r)
+		if r.URL.Path == "/callback" && w.Header().Get("Location") == "" && r.FormValue("error") == "" && r.FormValue("state") == cookie(r, "pending") {
+			time.AfterFunc(30*time.Millisecond, stop)
+		}
+	})
+	r := run(t, a, check.Options{Only: func(fault string) bool { return expired(fault) || fault == "access-denied" || fault == "no-code" }, Quick: true})
+	i := slices.IndexFunc(r.Cases, func(k check.Case) bool { return k.ID == "fault:expired" })
+	if got := ids(r); !strings.HasPrefix(got, "crashes") || r.Cases[i].Rule != "crashes" { // it stops in the drills too
+		t.Errorf("found %q\n%s", got, english(t, r))
+	}
+}
+
+func TestWhoStopsAtALogoutTokenIsFound(t *testing.T) {
+	t.Parallel()
+	mock := mild(t)
+	a := newApp(t, mock, "")
+	stop := a.supervised(t)
+	mock.Clients = []mockpsc.Client{{ID: "carelink", Secret: "carelink-secret", RedirectURIs: []string{a.URL + "/callback"}, PostLogoutURIs: []string{a.URL + "/bye"}, BackchannelLogoutURI: a.URL + "/ended"}}
+	a.before(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		answer := httptest.NewRecorder()
+		next.ServeHTTP(answer, r)
+		maps.Copy(w.Header(), answer.Header())
+		if r.URL.Path == "/ended" && answer.Code != http.StatusOK {
+			stop()
+			a.mu.Lock()
+			clear(a.sessions)
+			a.mu.Unlock()
+		}
+		w.WriteHeader(answer.Code)
+		w.Write(answer.Body.Bytes())
+	})
+	logout := of("logout_token")
+	n := 0
+	r := run(t, a, check.Options{Only: func(fault string) bool { return logout(fault) && strings.Contains(fault, "sig") }, Quick: true})
+	for _, k := range r.Cases {
+		if k.Group == "logout_token" {
+			n++
+		}
+	}
+	if got := ids(r); got != "crashes" || n == 0 {
+		t.Errorf("found %q\n%s", got, english(t, r))
 	}
 }
