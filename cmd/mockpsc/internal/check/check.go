@@ -76,8 +76,9 @@ type checker struct {
 	issuer   string
 	patience *patience
 
-	running sync.RWMutex // held alone by who has the application started again
-	dead    bool         // it did not come back; guarded by running
+	running sync.RWMutex  // held alone by who has the application started again
+	dead    bool          // it did not come back; guarded by running
+	startup time.Duration // how long it took to start, if it was seen to
 
 	mu       sync.Mutex
 	cases    []Case

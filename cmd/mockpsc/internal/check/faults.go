@@ -79,6 +79,20 @@ func (c *checker) faults(ctx context.Context) {
 	}
 	c.recovers(ctx)
 	c.logoutTokens(ctx, logout)
+	if c.opt.Restart != "" && len(keys)+len(metadata) > 0 {
+		err := c.restart(ctx)
+		if err == nil && !c.enters(ctx) {
+			err = errors.New("check: after -restart an honest sign-in fails")
+		}
+		if err != nil { // it is the command's fault, and none of the mock's would be tried
+			for _, f := range slices.Concat(keys, metadata) {
+				k := Case{ID: "fault:" + f.Name, Group: f.Where}
+				k.hinder(err.Error(), err.Error())
+				c.add(k)
+			}
+			return
+		}
+	}
 	c.keys(ctx, keys)
 	c.metadata(ctx, metadata)
 }
@@ -408,9 +422,13 @@ func (c *checker) metadata(ctx context.Context, list []mockpsc.Fault) {
 			c.skip(f.Where, "fault:"+f.Name, err.Error(), err.Error())
 			continue
 		}
-		if err := c.restart(ctx); err != nil {
+		if err := c.restart(ctx); errors.Is(err, errNotUp) {
 			// It reads them when it starts, and rightly does not.
 			c.add(Case{ID: "fault:" + f.Name, Group: f.Where, Status: passed})
+		} else if err != nil {
+			k := Case{ID: "fault:" + f.Name, Group: f.Where}
+			k.hinder(err.Error(), err.Error())
+			c.add(k)
 		} else {
 			b := c.browser()
 			way, err := b.signIn(ctx, c.begin, c.opt.Persona)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"time"
 )
@@ -111,24 +112,50 @@ func (c *checker) call(ctx context.Context, method, path string, body any) error
 	return nil
 }
 
-// restart runs the command and waits until the application answers.
+// restart runs the command and waits until the application answers; errNotUp says
+// that it does not, as is right where the metadata lie.
 func (c *checker) restart(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(limit, "sh", "-c", c.opt.Restart)
-	cmd.WaitDelay = time.Second // what it leaves running may keep its output
-	if out, err := cmd.CombinedOutput(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
-		return fmt.Errorf("check: -restart: %w: %.200s", err, out)
+	// A file, and no pipe: what the command leaves running may write to it for ever.
+	said, err := os.CreateTemp("", "mockpsc-restart")
+	if err != nil {
+		return fmt.Errorf("check: -restart: %w", err)
 	}
+	defer os.Remove(said.Name())
+	defer said.Close()
+	cmd := exec.CommandContext(limit, "sh", "-c", c.opt.Restart)
+	cmd.Stdout, cmd.Stderr = said, said
+	together(cmd)
+	if err := cmd.Run(); err != nil {
+		if limit.Err() != nil && ctx.Err() == nil {
+			return errors.New("check: -restart: the command does not end within a minute; have it start the application in the background")
+		}
+		out := make([]byte, 200)
+		n, _ := said.ReadAt(out, 0)
+		return fmt.Errorf("check: -restart: %w: %s", err, out[:n])
+	}
+	began, heard := time.Now(), time.Now()
 	for {
 		p := c.browser().step(limit, http.MethodGet, c.app, nil)
 		if p.err == nil {
+			if c.startup == 0 {
+				c.startup = time.Since(began)
+			}
 			return nil
+		}
+		if isTimeout(p.err) || c.listens() {
+			heard = time.Now()
+		}
+		// Once it is known how long it takes, there is no need to wait a minute.
+		if limit.Err() != nil || c.startup > 0 && time.Since(heard) > 5*time.Second+2*c.startup {
+			return fmt.Errorf("%w: %w", errNotUp, p.err)
 		}
 		select {
 		case <-limit.Done():
-			return fmt.Errorf("check: after -restart the application does not answer: %w", p.err)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }
+
+var errNotUp = errors.New("check: after -restart the application does not answer")

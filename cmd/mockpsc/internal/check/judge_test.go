@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -339,5 +341,62 @@ func TestWhoStopsAtALogoutTokenIsFound(t *testing.T) {
 	}
 	if got := ids(r); got != "crashes" || n == 0 {
 		t.Errorf("found %q\n%s", got, english(t, r))
+	}
+}
+
+// An application that is a program of its own reads the metadata when it starts.
+// Its log must not kill it, nor must the check wait for what rightly stays away.
+func TestRestartOfAProgram(t *testing.T) {
+	t.Parallel()
+	bin := filepath.Join(t.TempDir(), "app")
+	if out, err := exec.Command("go", "build", "-o", bin, "./testdata/app").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	mock := mild(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := l.Addr().String()
+	l.Close()
+	for _, tt := range []struct {
+		weak, want string
+		status     string // of the metadata
+	}{
+		{"", "", "passed"},
+		{"any metadata", "metadata-not-checked", "failed"},
+		{"no metadata", "", "skipped"},
+	} {
+		pid := filepath.Join(t.TempDir(), "pid")
+		start := fmt.Sprintf("kill $(cat %s) 2>/dev/null; %s %s %s '%s' & echo $! > %s", pid, bin, at, mock.URL, tt.weak, pid)
+		if err := exec.Command("sh", "-c", start+"; sleep 0.5").Run(); err != nil {
+			t.Fatal(err)
+		}
+		r, err := check.Run(t.Context(), check.Options{Mock: mock.URL, App: "http://" + at + "/login", SignedIn: "/me", Restart: start, Quick: true,
+			Only: func(fault string) bool { return fault == "metadata-of-another-issuer" }})
+		exec.Command("sh", "-c", "kill $(cat "+pid+")").Run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(r.Cases, func(k check.Case) bool { return k.ID == "fault:metadata-of-another-issuer" })
+		if got := r.Cases[i]; got.Status != tt.status || got.Rule != tt.want || strings.Contains(ids(r), "does-not-recover") {
+			t.Errorf("%q: %s %s, found %q\n%s", tt.weak, got.Status, got.Rule, ids(r), english(t, r))
+		}
+		if r.Seconds > 20 {
+			t.Errorf("%q: %.0f seconds", tt.weak, r.Seconds)
+		}
+	}
+}
+
+func TestARestartThatFailsIsSaidOnce(t *testing.T) {
+	only := func(fault string) bool { return light(fault) && strings.HasPrefix(fault, "metadata-") || fault == "no-keys" }
+	r := run(t, newApp(t, mild(t), ""), check.Options{Only: only, Quick: true, Restart: "exit 3"})
+	for _, k := range r.Cases {
+		if (k.Group == "keys" || k.Group == "metadata") && (k.Status != "skipped" || !strings.Contains(k.Seen.EN, "exit status 3")) {
+			t.Errorf("%s: %s %s", k.ID, k.Status, k.Seen.EN)
+		}
+	}
+	if ids(r) != "" || r.Status != 4 {
+		t.Errorf("found %q, status %d", ids(r), r.Status)
 	}
 }
