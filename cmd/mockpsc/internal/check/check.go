@@ -123,9 +123,6 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 		c.drills(ctx)
 	}
 	c.secrets()
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
 	return c.report(time.Since(started)), nil
 }
 
@@ -415,7 +412,12 @@ func (c *checker) note(b *browser) {
 	c.urls = append(c.urls, b.visited...)
 }
 
+// add keeps a case, unless the check was interrupted: what is seen then is not the
+// application's doing.
 func (c *checker) add(k Case) {
+	if c.patience.run.Err() != nil {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.cases = append(c.cases, k)

@@ -28,6 +28,9 @@ func (c *checker) drills(ctx context.Context) {
 
 func (c *checker) drill(ctx context.Context, group, name string) {
 	inside, _ := c.in(ctx)
+	if ctx.Err() != nil {
+		return
+	}
 	if inside == nil {
 		c.skip(group, "drill:"+name, "une connexion honnête échoue", "an honest sign-in fails")
 		return
@@ -62,7 +65,8 @@ func (c *checker) drill(ctx context.Context, group, name string) {
 			fail("le nouveau venu est entré", "the newcomer got in")
 		}
 	}
-	if err := c.call(ctx, http.MethodPost, "/_mock/api/drill", map[string]string{"name": ""}); err != nil {
+	// Interrupted or not, or nobody could sign in at the mock any more.
+	if err := c.call(context.WithoutCancel(ctx), http.MethodPost, "/_mock/api/drill", map[string]string{"name": ""}); err != nil {
 		fail(err.Error(), err.Error())
 	}
 	if k.Status == passed && !c.enters(ctx) && !c.patience.spent.Load() {

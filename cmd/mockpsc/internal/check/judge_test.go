@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"io"
@@ -389,7 +390,9 @@ func TestRestartOfAProgram(t *testing.T) {
 }
 
 func TestARestartThatFailsIsSaidOnce(t *testing.T) {
-	only := func(fault string) bool { return light(fault) && strings.HasPrefix(fault, "metadata-") || fault == "no-keys" }
+	only := func(fault string) bool {
+		return light(fault) && strings.HasPrefix(fault, "metadata-") || fault == "no-keys"
+	}
 	r := run(t, newApp(t, mild(t), ""), check.Options{Only: only, Quick: true, Restart: "exit 3"})
 	for _, k := range r.Cases {
 		if (k.Group == "keys" || k.Group == "metadata") && (k.Status != "skipped" || !strings.Contains(k.Seen.EN, "exit status 3")) {
@@ -398,5 +401,68 @@ func TestARestartThatFailsIsSaidOnce(t *testing.T) {
 	}
 	if ids(r) != "" || r.Status != 4 {
 		t.Errorf("found %q, status %d", ids(r), r.Status)
+	}
+}
+
+func TestAnInterruptedCheckLeavesTheMockInOrder(t *testing.T) {
+	mock := mild(t)
+	a := newApp(t, mock, "exp unread")
+	ctx, interrupt := context.WithCancel(t.Context())
+	down := func() bool {
+		resp, err := http.Get(mock.URL + realm + "/.well-known/wallet-openid-configuration")
+		if err != nil {
+			t.Error(err)
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode != http.StatusOK
+	}
+	a.before(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.URL.Path == "/callback" && down() {
+			interrupt()
+		}
+		next.ServeHTTP(w, r)
+	})
+	r, err := check.Run(ctx, check.Options{Mock: mock.URL, App: a.URL + "/login", SignedIn: "/me", Only: few, Quick: true})
+	if err != nil || ctx.Err() == nil {
+		t.Fatal(err, ctx.Err())
+	}
+	if text := english(t, r); ids(r) != "expiry-not-checked" || r.Status != 2 || !strings.Contains(text, "Interrupted") {
+		t.Errorf("found %q, status %d\n%s", ids(r), r.Status, text)
+	}
+	if down() {
+		t.Error("the mock is still in its drill")
+	}
+}
+
+func TestWhoBreaksDownAtThePageIsFound(t *testing.T) {
+	a := newApp(t, mild(t), "")
+	a.before(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if _, ok := a.inside(r); r.URL.Path == "/me" && !ok && cookie(r, "failed") != "" {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		answer := httptest.NewRecorder()
+		next.ServeHTTP(answer, r)
+		maps.Copy(w.Header(), answer.Header())
+		if answer.Code == http.StatusForbidden {
+			http.SetCookie(w, &http.Cookie{Name: "failed", Value: "1", Path: "/", HttpOnly: true, Secure: true, SameSite: http.SameSiteLaxMode})
+			answer.Code = http.StatusOK
+		}
+		w.WriteHeader(answer.Code)
+		w.Write(answer.Body.Bytes())
+	})
+	if r := run(t, a, check.Options{Only: few, Quick: true}); !strings.Contains(ids(r), "breaks-down") {
+		t.Errorf("found %q\n%s", ids(r), english(t, r))
+	}
+}
+
+// A mock with -auto shows no form that the faults could be chosen in.
+func TestAMockThatSignsInByItself(t *testing.T) {
+	mock := mild(t)
+	mock.Auto = "dr-dupont"
+	r := run(t, newApp(t, mock, "exp unread"), check.Options{Only: few, Quick: true})
+	if got := ids(r); got != "expiry-not-checked" {
+		t.Errorf("found %q\n%s", got, english(t, r))
 	}
 }

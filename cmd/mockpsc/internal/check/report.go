@@ -35,6 +35,7 @@ type Report struct {
 	Failed   int       `json:"failed"`
 	Skipped  int       `json:"skipped"`
 	Parallel int       `json:"parallel"`
+	Stopped  bool      `json:"interrupted,omitempty"`
 	Seconds  float64   `json:"seconds"`
 	Findings []Finding `json:"findings"`
 	Cases    []Case    `json:"cases"`
@@ -120,7 +121,8 @@ func (c *checker) report(took time.Duration) *Report {
 			r.Skipped++
 		}
 	}
-	if 10*hindered > all && r.Status < ranks[serious] {
+	r.Stopped = c.patience.run.Err() != nil
+	if (r.Stopped || 10*hindered > all) && r.Status < ranks[serious] {
 		r.Status = tooLittle
 	}
 	return r
@@ -281,6 +283,9 @@ func (r *Report) Text(w io.Writer, lang string) error {
 	}
 	fmt.Fprintf(&b, "\n%d %s, %d %s, %d %s, %d %s, %.0f s\n%s\n", r.Passed+r.Failed+r.Skipped, t("épreuves", "checks"), r.Passed, t("bien", "fine"),
 		r.Failed, t("mal", "not"), r.Skipped, t("pas essayées", "not tried"), r.Seconds, verdicts[r.Status].in(lang))
+	if r.Stopped {
+		b.WriteString(t("Interrompu : le reste n'a pas été essayé.\n", "Interrupted: the rest was not tried.\n"))
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
