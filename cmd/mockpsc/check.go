@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -84,19 +85,17 @@ begins to sign in. Status: 0 nothing above advice, 1 something minor, 2 serious,
 			return fmt.Errorf("mockpsc: -ca: no certificate in %s", *ca)
 		}
 	}
-	report, err := check.Run(ctx, opt)
-	if err != nil {
-		return err
-	}
-	if *junit != "" {
-		file, err := os.Create(*junit)
-		if err != nil {
+	var file *os.File
+	if *junit != "" { // before an hour has been spent on what it is to hold
+		var err error
+		if file, err = os.Create(*junit); err != nil {
 			return fmt.Errorf("mockpsc: -junit: %w", err)
 		}
 		defer file.Close()
-		if err := report.JUnit(file, *lang); err != nil {
-			return fmt.Errorf("mockpsc: -junit: %w", err)
-		}
+	}
+	report, err := check.Run(ctx, opt)
+	if err != nil {
+		return err
 	}
 	if *asJSON {
 		err = report.JSON(stdout)
@@ -105,6 +104,11 @@ begins to sign in. Status: 0 nothing above advice, 1 something minor, 2 serious,
 	}
 	if err != nil {
 		return err
+	}
+	if file != nil {
+		if err := errors.Join(report.JUnit(file, *lang), file.Close()); err != nil {
+			return fmt.Errorf("mockpsc: -junit: %w", err)
+		}
 	}
 	if report.Status > 0 {
 		return status(report.Status)

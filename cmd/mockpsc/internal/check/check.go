@@ -86,6 +86,7 @@ type checker struct {
 	urls     []*url.URL // all that the application had the browser visit
 	unwell   []string   // faults after which an honest sign-in failed
 	recent   []mockpsc.Fault
+	silent   int // faults in a row that the application did not even begin a sign-in for in time
 }
 
 type hostSet map[string]bool
@@ -149,6 +150,9 @@ func newChecker(ctx context.Context, opt Options) (*checker, error) {
 	}
 	if c.signedIn, err = c.app.Parse(opt.SignedIn); err != nil || opt.SignedIn == "" {
 		return nil, fmt.Errorf("check: -signed-in %q is no path; want a page that only shows to who is signed in", opt.SignedIn)
+	}
+	if c.app.Host == c.base.Host {
+		return nil, fmt.Errorf("check: the application and the mock have one host, %s, and cannot be told apart; give one of them another name or port", c.app.Host)
 	}
 	c.mocks[c.base.Host] = true
 	c.hosts[c.app.Hostname()], c.hosts[c.signedIn.Hostname()] = true, true
@@ -237,7 +241,7 @@ func (c *checker) greet(ctx context.Context) error {
 		Authorization string `json:"authorization_endpoint"`
 	}
 	if p.err != nil {
-		return fmt.Errorf("check: the mock does not answer: %w", p.err)
+		return noAnswer("mock", p.err)
 	}
 	if err := json.Unmarshal(p.body, &doc); err != nil || !p.fromMock() {
 		return fmt.Errorf("check: at %s there is no mockpsc, or a drill is on", c.base)
@@ -259,7 +263,7 @@ const realmPath = "/auth/realms/esante-wallet"
 func (c *checker) honest(ctx context.Context) error {
 	outs := []sight{c.browser().look(ctx), c.browser().look(ctx)} // twice, for what changes by itself
 	if err := outs[0].page.err; err != nil {
-		return fmt.Errorf("check: the application does not answer: %w", err)
+		return noAnswer("application", err)
 	}
 	var ends []*page
 	for _, at := range []*url.URL{c.app, c.signedIn} {
@@ -281,7 +285,11 @@ func (c *checker) honest(ctx context.Context) error {
 		case err != nil:
 			return sight{}, err
 		case way.callback == nil:
-			return sight{}, fmt.Errorf("check: the mock refuses the request of the application: %s (with mockpsc -lenient it lets that pass, and the rest can be tried)", way.rule)
+			hint := ""
+			if strings.Contains(way.rule, " is required") {
+				hint = " (with mockpsc -lenient it lets that pass, and the rest can be tried)"
+			}
+			return sight{}, fmt.Errorf("check: the mock refuses the sign-in: %s%s", way.rule, hint)
 		}
 		c.hosts[way.callback.Hostname()] = true
 		c.requests = append(c.requests, way.auth)
@@ -375,7 +383,7 @@ func (c *checker) whyNoWay(app, signedIn *page) error {
 	for _, p := range []*page{app, signedIn} {
 		switch {
 		case p.err != nil:
-			return fmt.Errorf("check: the application does not answer: %w", p.err)
+			return noAnswer("application", p.err)
 		case p.status == http.StatusTooManyRequests:
 			return errors.New("check: " + tooMany.EN)
 		case p.to != nil:
@@ -386,6 +394,14 @@ func (c *checker) whyNoWay(app, signedIn *page) error {
 	}
 	return fmt.Errorf("check: neither %s (status %d) nor %s (status %d) leads to the mock; give the address where a person begins to sign in",
 		c.app, app.status, c.signedIn, signedIn.status)
+}
+
+// noAnswer says who does not answer, and what to do if nobody vouches for him.
+func noAnswer(who string, err error) error {
+	if authority := (x509.UnknownAuthorityError{}); errors.As(err, &authority) {
+		return fmt.Errorf("check: nobody vouches for the certificate of the %s: %w; give the CA with -ca", who, err)
+	}
+	return fmt.Errorf("check: the %s does not answer: %w", who, err)
 }
 
 // enters reports whether an honest sign-in of a new browser succeeds.

@@ -108,6 +108,16 @@ func (c *checker) fault(ctx context.Context, f mockpsc.Fault) {
 		c.add(k)
 		return
 	}
+	c.mu.Lock()
+	silent := c.silent
+	c.mu.Unlock()
+	if silent >= 8 { // it would be a time-out or two for each
+		c.running.RUnlock()
+		k := Case{ID: "fault:" + f.Name, Group: f.Where}
+		k.hinder("l'application ne répond plus", "the application no longer answers")
+		c.add(k)
+		return
+	}
 	k, ok, gone := c.faultOnce(ctx, f, 0)
 	c.running.RUnlock()
 	if !ok {
@@ -174,6 +184,11 @@ func (c *checker) faultOnce(ctx context.Context, f mockpsc.Fault, while time.Dur
 	b := c.browser()
 	way, err := b.signIn(ctx, c.begin, c.opt.Persona, f.Name)
 	k, ok = c.judge(ctx, b, f, way, err)
+	c.mu.Lock()
+	if c.silent++; err == nil || way.end == nil || way.end.err == nil || !isTimeout(way.end.err) {
+		c.silent = 0
+	}
+	c.mu.Unlock()
 	stopped := c.witness()
 	way, err = b.signIn(ctx, c.begin, c.opt.Persona)
 	well := err == nil && c.like.isIn(b.look(ctx))

@@ -51,7 +51,12 @@ func (c *checker) drill(ctx context.Context, group, name string) {
 	}
 	if callback != nil { // back from the sign-in page when it happens
 		ended := make(chan *page, 1)
-		go func() { ended <- newcomer.finish(ctx, callback) }()
+		finish := func() { ended <- newcomer.finish(ctx, callback) }
+		if c.opt.Parallel > 1 {
+			go finish()
+		} else { // it does not bear two at a time
+			finish()
+		}
 		meanwhile := inside.look(ctx)
 		if !c.like.isIn(meanwhile) {
 			fail("qui était connecté ne l'est plus", "who was signed in no longer is")

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -464,5 +465,64 @@ func TestAMockThatSignsInByItself(t *testing.T) {
 	r := run(t, newApp(t, mock, "exp unread"), check.Options{Only: few, Quick: true})
 	if got := ids(r); got != "expiry-not-checked" {
 		t.Errorf("found %q\n%s", got, english(t, r))
+	}
+}
+
+// What the operator can mend is said, and nothing that would not help.
+func TestWhatToDoIsSaid(t *testing.T) {
+	mock := mockpsc.NewServer(t)
+	strong, secure := newApp(t, mock, ""), newApp(t, mock, "cookie without Secure")
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
+	t.Cleanup(front.Close)
+	for _, tt := range []struct{ name, mock, app, persona, want string }{
+		{"a CA of its own", mock.URL, secure.URL, "", "give the CA with -ca"},
+		{"one host", front.URL, front.URL, "", "have one host"},
+		{"nobody", mock.URL, strong.URL, "dr-nobody", "unknown persona"},
+	} {
+		_, err := check.Run(t.Context(), check.Options{Mock: tt.mock, App: tt.app + "/login", SignedIn: "/me", Persona: tt.persona})
+		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "-lenient") {
+			t.Errorf("%s: got %v", tt.name, err)
+		}
+	}
+}
+
+func TestWhoHangsMidwayIsGivenUp(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, mild(t), "")
+	done := make(chan struct{})
+	t.Cleanup(func() { close(done) })
+	var logins atomic.Int32
+	a.before(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		if r.URL.Path == "/login" && logins.Add(1) > 60 {
+			select {
+			case <-done:
+			case <-r.Context().Done():
+			}
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+	r := run(t, a, check.Options{Only: of("id_token"), Quick: true, Timeout: 400 * time.Millisecond})
+	if text := english(t, r); !strings.Contains(text, "no longer answers") || r.Seconds > 25 || r.Status == 0 {
+		t.Errorf("status %d\n%s", r.Status, text)
+	}
+}
+
+func TestWhoBearsOneBrowserIsTriedWithOne(t *testing.T) {
+	a := newApp(t, mild(t), "exp unread")
+	var here atomic.Int32
+	a.before(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		defer here.Add(-1)
+		if here.Add(1) > 1 {
+			http.Error(w, "un seul à la fois", http.StatusServiceUnavailable)
+			return
+		}
+		if r.URL.Path == "/callback" {
+			time.Sleep(30 * time.Millisecond)
+		}
+		next.ServeHTTP(w, r)
+	})
+	if r := run(t, a, check.Options{Only: few, Quick: true}); r.Parallel != 1 || ids(r) != "expiry-not-checked" {
+		t.Errorf("%d browsers, found %q\n%s", r.Parallel, ids(r), english(t, r))
 	}
 }
