@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -524,5 +525,35 @@ func TestWhoBearsOneBrowserIsTriedWithOne(t *testing.T) {
 	})
 	if r := run(t, a, check.Options{Only: few, Quick: true}); r.Parallel != 1 || ids(r) != "expiry-not-checked" {
 		t.Errorf("%d browsers, found %q\n%s", r.Parallel, ids(r), english(t, r))
+	}
+}
+
+func TestARestartThatIsInterruptedLeavesNothingBehind(t *testing.T) {
+	mock := mild(t)
+	a := newApp(t, mock, "")
+	log := filepath.Join(t.TempDir(), "log")
+	size := func() int64 {
+		info, err := os.Stat(log)
+		if err != nil {
+			return 0
+		}
+		return info.Size()
+	}
+	ctx, interrupt := context.WithCancel(t.Context())
+	go func() {
+		for size() == 0 && t.Context().Err() == nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+		interrupt()
+	}()
+	_, err := check.Run(ctx, check.Options{Mock: mock.URL, App: a.URL + "/login", SignedIn: "/me", Quick: true,
+		Only: func(fault string) bool { return fault == "no-keys" }, Restart: "(while echo x >> " + log + "; do sleep 0.02; done) & wait"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := size()
+	time.Sleep(150 * time.Millisecond)
+	if after := size(); before == 0 || after != before {
+		t.Errorf("the log grew from %d to %d", before, after)
 	}
 }
