@@ -375,7 +375,7 @@ func (a *app) check(r *http.Request, state string, p pending) (session, error) {
 		if name := a.text(info, "family_name"); err == nil && name != "" {
 			claims["family_name"], _ = json.Marshal(name)
 		}
-		return session{a.text(claims, "family_name"), idToken, access, a.text(claims, "sid")}, nil
+		return session{name: a.text(claims, "family_name"), idToken: idToken, access: access, sid: a.text(claims, "sid")}, nil
 	}
 	if err != nil {
 		return session{}, err
