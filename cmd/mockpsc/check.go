@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -70,6 +71,9 @@ begins to sign in. Status: 0 nothing above advice, 1 something minor, 2 serious,
 		form, err := regexp.Compile(*only)
 		if err != nil {
 			return fmt.Errorf("mockpsc: -only: %w", err)
+		}
+		if !slices.ContainsFunc(mockpsc.Faults(), func(f mockpsc.Fault) bool { return form.MatchString(f.Name) }) {
+			return fmt.Errorf("mockpsc: -only matches no fault; mockpsc faults lists them")
 		}
 		opt.Only = form.MatchString
 	}

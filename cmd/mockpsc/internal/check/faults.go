@@ -25,7 +25,7 @@ func (c *checker) faults(ctx context.Context) {
 	for _, f := range mockpsc.Faults() {
 		late := strings.HasSuffix(f.Name, "-hanging") || strings.HasSuffix(f.Name, "-dripping")
 		switch {
-		case !c.wants(f):
+		case c.opt.Only != nil && !c.opt.Only(f.Name):
 		case f.Where == "logout_token":
 			logout = append(logout, f)
 		case late && c.opt.Quick:

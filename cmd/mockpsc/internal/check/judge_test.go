@@ -88,15 +88,6 @@ func TestARateLimitThatDoesNotEndIsNoCleanBill(t *testing.T) {
 	}
 }
 
-func TestNoFaultOfThatName(t *testing.T) {
-	mock := mockpsc.NewServer(t)
-	a := newApp(t, mock, "")
-	_, err := check.Run(t.Context(), check.Options{Mock: mock.URL, App: a.URL + "/login", SignedIn: "/me", Only: func(string) bool { return false }})
-	if err == nil || !strings.Contains(err.Error(), "-only matches no fault") {
-		t.Errorf("got %v", err)
-	}
-}
-
 // inside is the session of a request, if it has one.
 func (a *app) inside(r *http.Request) (session, bool) {
 	a.mu.Lock()
