@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -36,7 +38,7 @@ func checkCommand(ctx context.Context, args []string, stdout io.Writer) error {
 Tries an application, in any language, that is configured with a running mock:
 all faults and the rules of Pro Santé Connect. APP is the address where a person
 begins to sign in. Status: 0 nothing above advice, 1 something minor, 2 serious,
-3 critical, 4 could not be run.
+3 critical, 4 could not be run, or too little of it could.
 
 `)
 		flags.PrintDefaults()
@@ -70,6 +72,9 @@ begins to sign in. Status: 0 nothing above advice, 1 something minor, 2 serious,
 		if err != nil {
 			return fmt.Errorf("mockpsc: -only: %w", err)
 		}
+		if !slices.ContainsFunc(mockpsc.Faults(), func(f mockpsc.Fault) bool { return form.MatchString(f.Name) }) {
+			return fmt.Errorf("mockpsc: -only matches no fault; mockpsc faults lists them")
+		}
 		opt.Only = form.MatchString
 	}
 	if *ca != "" {
@@ -84,19 +89,17 @@ begins to sign in. Status: 0 nothing above advice, 1 something minor, 2 serious,
 			return fmt.Errorf("mockpsc: -ca: no certificate in %s", *ca)
 		}
 	}
-	report, err := check.Run(ctx, opt)
-	if err != nil {
-		return err
-	}
-	if *junit != "" {
-		file, err := os.Create(*junit)
-		if err != nil {
+	var file *os.File
+	if *junit != "" { // before an hour has been spent on what it is to hold
+		var err error
+		if file, err = os.Create(*junit); err != nil {
 			return fmt.Errorf("mockpsc: -junit: %w", err)
 		}
 		defer file.Close()
-		if err := report.JUnit(file, *lang); err != nil {
-			return fmt.Errorf("mockpsc: -junit: %w", err)
-		}
+	}
+	report, err := check.Run(ctx, opt)
+	if err != nil {
+		return err
 	}
 	if *asJSON {
 		err = report.JSON(stdout)
@@ -105,6 +108,11 @@ begins to sign in. Status: 0 nothing above advice, 1 something minor, 2 serious,
 	}
 	if err != nil {
 		return err
+	}
+	if file != nil {
+		if err := errors.Join(report.JUnit(file, *lang), file.Close()); err != nil {
+			return fmt.Errorf("mockpsc: -junit: %w", err)
+		}
 	}
 	if report.Status > 0 {
 		return status(report.Status)

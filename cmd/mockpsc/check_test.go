@@ -2,9 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,7 +105,8 @@ func TestCheckEndsWithAStatus(t *testing.T) {
 		{"another language", []string{"-signed-in", "/patients", "-lang", "de", app}, "fr or en"},
 		{"no expression", []string{"-signed-in", "/patients", "-only", "(", app}, "-only"},
 		{"no CA", []string{"-signed-in", "/patients", "-ca", os.DevNull, app}, "no certificate"},
-		{"nowhere to write", []string{"-mock", mock, "-signed-in", "/patients", "-only", "^$", "-junit", t.TempDir(), app + "/api/v1/auth/login"}, "-junit"},
+		{"nowhere to write", []string{"-mock", mock, "-signed-in", "/patients", "-junit", t.TempDir(), app + "/api/v1/auth/login"}, "-junit"},
+		{"no fault", []string{"-mock", mock, "-signed-in", "/patients", "-only", "^$", app + "/api/v1/auth/login"}, "-only matches no fault"},
 	} {
 		var out strings.Builder
 		err := run(context.Background(), append([]string{"check"}, tt.args...), &out)
@@ -109,4 +114,39 @@ func TestCheckEndsWithAStatus(t *testing.T) {
 			t.Errorf("%s: got %v, want an error with %q", tt.name, err, tt.want)
 		}
 	}
+	// CareLink lends itself to nothing, so something careless ends with a status.
+	mock = mockpsc.NewServer(t).URL
+	careless := carelessApp(t, mock)
+	for lang, verdict := range map[string]string{"fr": "Critique : quelqu'un peut entrer", "en": "Critical: somebody can get in"} {
+		var out strings.Builder
+		err := run(context.Background(), []string{"check", "-mock", mock, "-signed-in", "/me", "-quick", "-only", "^expired$", "-lang", lang, careless + "/login"}, &out)
+		if err != status(3) || !strings.Contains(out.String(), verdict) {
+			t.Errorf("-lang %s: got %v\n%s", lang, err, out.String())
+		}
+	}
+}
+
+// carelessApp opens a session for whoever comes to its callback.
+func carelessApp(t *testing.T, mock string) string {
+	t.Helper()
+	mux := http.NewServeMux()
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
+	mux.HandleFunc("GET /login", func(w http.ResponseWriter, r *http.Request) {
+		q := url.Values{"client_id": {"carelink"}, "redirect_uri": {srv.URL + "/callback"}, "response_type": {"code"},
+			"scope": {"openid scope_all"}, "acr_values": {"eidas1"}, "state": {rand.Text()}, "nonce": {rand.Text()}}
+		http.Redirect(w, r, mock+"/auth?"+q.Encode(), http.StatusFound)
+	})
+	mux.HandleFunc("GET /callback", func(w http.ResponseWriter, r *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "in", Value: rand.Text(), Path: "/"})
+		http.Redirect(w, r, "/me", http.StatusSeeOther)
+	})
+	mux.HandleFunc("GET /me", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := r.Cookie("in"); err != nil {
+			http.Redirect(w, r, "/login", http.StatusFound)
+			return
+		}
+		io.WriteString(w, "Bonjour")
+	})
+	return srv.URL
 }

@@ -14,7 +14,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pscauth/pscauth/mockpsc"
@@ -46,6 +50,9 @@ type Case struct {
 	Severity string `json:"severity,omitempty"`
 	Seen     words  `json:"seen"` // of what failed: what was seen; of what was skipped: why
 	How      string `json:"how,omitempty"`
+
+	hindered bool // skipped because something went wrong, not by choice
+	another  bool // another person's session was opened
 }
 
 const (
@@ -66,15 +73,20 @@ type checker struct {
 	hosts    hostSet
 	like     likeness
 	client   string // id
+	issuer   string
+	patience *patience
 
-	running sync.RWMutex // held alone by who has the application started again
-	dead    bool         // it did not come back; guarded by running
+	running sync.RWMutex  // held alone by who has the application started again
+	dead    bool          // it did not come back; guarded by running
+	startup time.Duration // how long it took to start, if it was seen to
 
 	mu       sync.Mutex
 	cases    []Case
 	requests []*url.URL // honest authorization requests
 	urls     []*url.URL // all that the application had the browser visit
 	unwell   []string   // faults after which an honest sign-in failed
+	recent   []mockpsc.Fault
+	silent   int // faults in a row that the application did not even begin a sign-in for in time
 }
 
 type hostSet map[string]bool
@@ -85,7 +97,7 @@ func (s hostSet) has(host string) bool { return s[host] }
 // application, and why.
 func Run(ctx context.Context, opt Options) (*Report, error) {
 	started := time.Now()
-	c, err := newChecker(opt)
+	c, err := newChecker(ctx, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -109,13 +121,10 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 		c.drills(ctx)
 	}
 	c.secrets()
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
 	return c.report(time.Since(started)), nil
 }
 
-func newChecker(opt Options) (*checker, error) {
+func newChecker(ctx context.Context, opt Options) (*checker, error) {
 	if opt.Persona == "" {
 		opt.Persona = "dr-dupont"
 	}
@@ -136,6 +145,9 @@ func newChecker(opt Options) (*checker, error) {
 	if c.signedIn, err = c.app.Parse(opt.SignedIn); err != nil || opt.SignedIn == "" {
 		return nil, fmt.Errorf("check: -signed-in %q is no path; want a page that only shows to who is signed in", opt.SignedIn)
 	}
+	if c.app.Host == c.base.Host {
+		return nil, fmt.Errorf("check: the application and the mock have one host, %s, and cannot be told apart; give one of them another name or port", c.app.Host)
+	}
 	c.mocks[c.base.Host] = true
 	c.hosts[c.app.Hostname()], c.hosts[c.signedIn.Hostname()] = true, true
 	transport := http.DefaultTransport.(*http.Transport).Clone()
@@ -146,11 +158,72 @@ func newChecker(opt Options) (*checker, error) {
 		transport.TLSClientConfig = &tls.Config{RootCAs: opt.Roots}
 	}
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	c.http = &http.Client{Transport: transport, CheckRedirect: stay}
+	c.patience = &patience{run: ctx, step: opt.Timeout}
+	c.http = &http.Client{Transport: c.patience.with(transport), CheckRedirect: stay}
 	transport = transport.Clone()
 	transport.DisableKeepAlives = true
-	c.once = &http.Client{Transport: transport, CheckRedirect: stay}
+	c.once = &http.Client{Transport: c.patience.with(transport), CheckRedirect: stay}
 	return c, nil
+}
+
+// Patience waits where the application says 429 (RFC 6585 4): else most of the
+// check would be answered with that, and nothing tried.
+type patience struct {
+	run    context.Context // a step's own has no time to wait
+	step   time.Duration
+	waited atomic.Bool
+	spent  atomic.Bool // the application wants more of it: nothing waits any more
+}
+
+// longest is what one request waits for at most.
+const longest = time.Minute
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func (p *patience) with(next http.RoundTripper) http.RoundTripper {
+	return roundTrip(func(req *http.Request) (*http.Response, error) {
+		resp, err := next.RoundTrip(req)
+		for began := time.Now(); err == nil && resp.StatusCode == http.StatusTooManyRequests && p.wait(resp, began); {
+			resp.Body.Close()
+			limit, cancel := context.WithTimeout(p.run, p.step)
+			context.AfterFunc(limit, cancel) // the body is still to be read
+			again := req.Clone(limit)
+			if req.GetBody != nil {
+				if again.Body, err = req.GetBody(); err != nil {
+					return nil, err
+				}
+			}
+			resp, err = next.RoundTrip(again)
+		}
+		return resp, err
+	})
+}
+
+// wait waits as long as the answer says, and reports whether to ask again.
+func (p *patience) wait(resp *http.Response, began time.Time) bool {
+	if p.spent.Load() || resp.Header.Get("X-Mock-PSC") != "" {
+		return false
+	}
+	delay := 5 * time.Second
+	said := resp.Header.Get("Retry-After")
+	if n, err := strconv.Atoi(said); err == nil {
+		delay = time.Duration(min(max(n, 1), 3600)) * time.Second
+	} else if at, err := http.ParseTime(said); err == nil {
+		delay = max(time.Until(at), time.Second)
+	}
+	if time.Since(began)+delay > longest {
+		p.spent.Store(true)
+		return false
+	}
+	p.waited.Store(true)
+	select {
+	case <-time.After(delay):
+		return true
+	case <-p.run.Done():
+		return false
+	}
 }
 
 // greet finds the mock's doors.
@@ -158,10 +231,11 @@ func (c *checker) greet(ctx context.Context) error {
 	b := c.browser()
 	p := b.step(ctx, http.MethodGet, c.base.ResolveReference(&url.URL{Path: realmPath + "/.well-known/wallet-openid-configuration"}), nil)
 	var doc struct {
+		Issuer        string `json:"issuer"`
 		Authorization string `json:"authorization_endpoint"`
 	}
 	if p.err != nil {
-		return fmt.Errorf("check: the mock does not answer: %w", p.err)
+		return noAnswer("mock", p.err)
 	}
 	if err := json.Unmarshal(p.body, &doc); err != nil || !p.fromMock() {
 		return fmt.Errorf("check: at %s there is no mockpsc, or a drill is on", c.base)
@@ -170,7 +244,7 @@ func (c *checker) greet(ctx context.Context) error {
 	if err != nil || u.Host == "" {
 		return fmt.Errorf("check: the mock's metadata name no sign-in page: %q", doc.Authorization)
 	}
-	c.mocks[u.Host] = true
+	c.mocks[u.Host], c.issuer = true, doc.Issuer
 	if err := c.call(ctx, http.MethodGet, "/_mock/api/faults", nil); err != nil {
 		return fmt.Errorf("%w; it is needed to choose what the mock does", err)
 	}
@@ -181,9 +255,9 @@ const realmPath = "/auth/realms/esante-wallet"
 
 // honest learns what “signed in” looks like.
 func (c *checker) honest(ctx context.Context) error {
-	out := c.browser().look(ctx)
-	if out.page.err != nil {
-		return fmt.Errorf("check: the application does not answer: %w", out.page.err)
+	outs := []sight{c.browser().look(ctx), c.browser().look(ctx)} // twice, for what changes by itself
+	if err := outs[0].page.err; err != nil {
+		return noAnswer("application", err)
 	}
 	var ends []*page
 	for _, at := range []*url.URL{c.app, c.signedIn} {
@@ -205,7 +279,11 @@ func (c *checker) honest(ctx context.Context) error {
 		case err != nil:
 			return sight{}, err
 		case way.callback == nil:
-			return sight{}, fmt.Errorf("check: the mock refuses the request of the application: %s (with mockpsc -lenient it lets that pass, and the rest can be tried)", way.rule)
+			hint := ""
+			if strings.Contains(way.rule, " is required") {
+				hint = " (with mockpsc -lenient it lets that pass, and the rest can be tried)"
+			}
+			return sight{}, fmt.Errorf("check: the mock refuses the sign-in: %s%s", way.rule, hint)
 		}
 		c.hosts[way.callback.Hostname()] = true
 		c.requests = append(c.requests, way.auth)
@@ -219,20 +297,22 @@ func (c *checker) honest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var other *sight
-	for _, p := range mockpsc.Personas() { // somebody else whom the application may let in, or not
-		if p.ID == c.opt.Persona || !p.ECPS.Works() {
+	// Others whom the application may let in, or not. Whom the faults slip in is
+	// among the first of the mock's list.
+	self, _, _ := strings.Cut(c.opt.Persona, "/")
+	people := mockpsc.Personas()
+	named := slices.ContainsFunc(people, func(p mockpsc.Persona) bool { return p.ID == self && in.names(p) })
+	var others []sight
+	for _, p := range people[:min(5, len(people))] {
+		if p.ID == self || !p.ECPS.Works() {
 			continue
 		}
-		if s, err := enter(p.ID); err == nil && s.status == in.status && s.path == in.path {
-			other = &s
-			break
-		}
-		if p.ID == "inf-roux" {
-			break
+		s, err := enter(p.ID)
+		if err == nil && s.status == in.status && (s.path == in.path && !named || s.names(p) && apart(s.path, in.path) >= -1) {
+			others = append(others, s)
 		}
 	}
-	if c.like, err = learn(out, in, again, other); err != nil {
+	if c.like, err = learn(outs, in, again, others...); err != nil {
 		return err
 	}
 	// Can it serve several at a time?
@@ -249,14 +329,47 @@ func (c *checker) honest(ctx context.Context) error {
 			})
 		}
 		wg.Wait()
-		if refused {
+		if refused || c.patience.waited.Load() {
 			c.opt.Parallel = 1
 		}
 	}
 	if !c.enters(ctx) {
+		if c.patience.spent.Load() {
+			return errors.New("check: " + tooMany.EN)
+		}
 		return errors.New("check: an honest sign-in succeeds only sometimes")
 	}
+	// Who was refused may be shown something else than a stranger is. Last, for an
+	// application may not recover from it; if that looks like being in, the faults
+	// will tell.
+	if refused, ok := c.refused(ctx); ok {
+		if like, err := learn(append(outs, refused), in, again, others...); err == nil {
+			c.like = like
+		}
+	}
 	return nil
+}
+
+// refused is what somebody sees who has turned back at the mock's door.
+func (c *checker) refused(ctx context.Context) (sight, bool) {
+	b := c.browser()
+	auth, _ := b.begin(ctx, c.begin)
+	if auth == nil {
+		return sight{}, false
+	}
+	back, err := url.Parse(auth.Query().Get("redirect_uri"))
+	if err != nil || !c.known(back) || c.ofMock(back) {
+		return sight{}, false
+	}
+	q := back.Query()
+	q.Set("error", "access_denied")
+	q.Set("iss", c.issuer)
+	if state := auth.Query().Get("state"); state != "" {
+		q.Set("state", state)
+	}
+	back.RawQuery = q.Encode()
+	b.finish(ctx, back)
+	return b.look(ctx), true
 }
 
 // whyNoWay says where the two addresses lead, if not to the mock.
@@ -264,7 +377,9 @@ func (c *checker) whyNoWay(app, signedIn *page) error {
 	for _, p := range []*page{app, signedIn} {
 		switch {
 		case p.err != nil:
-			return fmt.Errorf("check: the application does not answer: %w", p.err)
+			return noAnswer("application", p.err)
+		case p.status == http.StatusTooManyRequests:
+			return errors.New("check: " + tooMany.EN)
 		case p.to != nil:
 			return fmt.Errorf("check: the application leads to %s, which is not the mock at %s; configure it with this mock", cleaned(p.to), c.base)
 		case p.fromMock():
@@ -273,6 +388,14 @@ func (c *checker) whyNoWay(app, signedIn *page) error {
 	}
 	return fmt.Errorf("check: neither %s (status %d) nor %s (status %d) leads to the mock; give the address where a person begins to sign in",
 		c.app, app.status, c.signedIn, signedIn.status)
+}
+
+// noAnswer says who does not answer, and what to do if nobody vouches for him.
+func noAnswer(who string, err error) error {
+	if authority := (x509.UnknownAuthorityError{}); errors.As(err, &authority) {
+		return fmt.Errorf("check: nobody vouches for the certificate of the %s: %w; give the CA with -ca", who, err)
+	}
+	return fmt.Errorf("check: the %s does not answer: %w", who, err)
 }
 
 // enters reports whether an honest sign-in of a new browser succeeds.
@@ -299,7 +422,12 @@ func (c *checker) note(b *browser) {
 	c.urls = append(c.urls, b.visited...)
 }
 
+// add keeps a case, unless the check was interrupted: what is seen then is not the
+// application's doing.
 func (c *checker) add(k Case) {
+	if c.patience.run.Err() != nil {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.cases = append(c.cases, k)

@@ -2,7 +2,9 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -62,6 +64,13 @@ func (c *checker) faults(ctx context.Context) {
 	}
 	close(next)
 	wg.Wait()
+	if !c.dead && len(c.recent) > 0 && c.witness()(aWhile) { // after the last
+		c.running.Lock()
+		if c.revive(ctx) {
+			c.blame(ctx)
+		}
+		c.running.Unlock()
+	}
 	if c.dead {
 		for _, f := range slices.Concat(logout, keys, metadata) {
 			c.skip(f.Where, "fault:"+f.Name, "l'application s'est arrêtée", "the application has stopped")
@@ -70,6 +79,20 @@ func (c *checker) faults(ctx context.Context) {
 	}
 	c.recovers(ctx)
 	c.logoutTokens(ctx, logout)
+	if c.opt.Restart != "" && len(keys)+len(metadata) > 0 {
+		err := c.restart(ctx)
+		if err == nil && !c.enters(ctx) {
+			err = errors.New("check: after -restart an honest sign-in fails")
+		}
+		if err != nil { // it is the command's fault, and none of the mock's would be tried
+			for _, f := range slices.Concat(keys, metadata) {
+				k := Case{ID: "fault:" + f.Name, Group: f.Where}
+				k.hinder(err.Error(), err.Error())
+				c.add(k)
+			}
+			return
+		}
+	}
 	c.keys(ctx, keys)
 	c.metadata(ctx, metadata)
 }
@@ -80,56 +103,137 @@ func (c *checker) fault(ctx context.Context, f mockpsc.Fault) {
 	c.running.RLock()
 	if c.dead {
 		c.running.RUnlock()
-		c.skip(f.Where, "fault:"+f.Name, "l'application s'est arrêtée", "the application has stopped")
+		k := Case{ID: "fault:" + f.Name, Group: f.Where}
+		k.hinder("l'application s'est arrêtée", "the application has stopped")
+		c.add(k)
 		return
 	}
-	k, ok := c.faultOnce(ctx, f)
-	gone := ok && k.Status != passed && !c.listens()
+	c.mu.Lock()
+	silent := c.silent
+	c.mu.Unlock()
+	if silent >= 8 { // it would be a time-out or two for each
+		c.running.RUnlock()
+		k := Case{ID: "fault:" + f.Name, Group: f.Where}
+		k.hinder("l'application ne répond plus", "the application no longer answers")
+		c.add(k)
+		return
+	}
+	k, ok, gone := c.faultOnce(ctx, f, 0)
 	c.running.RUnlock()
+	if !ok {
+		return
+	}
 	if gone {
 		c.running.Lock()
 		defer c.running.Unlock()
 		if c.revive(ctx) {
-			if k, ok = c.faultOnce(ctx, f); ok && c.listens() {
+			if k, ok, gone = c.faultOnce(ctx, f, aWhile); !ok {
+				return
+			}
+			if !gone {
 				c.add(k)
+				c.blame(ctx)
 				return
 			}
 			c.revive(ctx)
 		}
-		k.Status, k.Rule, k.Severity, k.How = failed, "crashes", serious, f.Name
-		k.Seen = words{"l'application s'est arrêtée", "the application has stopped"}
+		k.crashed()
 	}
-	if ok {
+	c.add(k)
+	c.mu.Lock()
+	c.recent = append(c.recent, f)
+	c.mu.Unlock()
+}
+
+// aWhile is how long an application may take to stop after it has answered.
+const aWhile = 200 * time.Millisecond
+
+// crashed has a case say that the application stopped.
+func (k *Case) crashed() {
+	k.Status, k.hindered, k.Rule, k.Severity, k.How = failed, false, "crashes", serious, strings.TrimPrefix(k.ID, "fault:")
+	k.Seen = words{"l'application s'est arrêtée", "the application has stopped"}
+}
+
+// blame looks among the faults tried last, each alone, for the one after which
+// the application stopped: some stop only once they have answered. Called with
+// c.running held.
+func (c *checker) blame(ctx context.Context) {
+	c.mu.Lock()
+	suspects := c.recent[max(0, len(c.recent)-2*c.opt.Parallel):]
+	c.recent = nil
+	c.mu.Unlock()
+	for _, f := range slices.Backward(suspects) {
+		k, ok, gone := c.faultOnce(ctx, f, aWhile)
+		if !ok || !gone {
+			continue
+		}
+		k.crashed()
+		c.mu.Lock()
+		c.cases = slices.DeleteFunc(c.cases, func(old Case) bool { return old.ID == k.ID })
+		c.mu.Unlock()
 		c.add(k)
+		if !c.revive(ctx) {
+			return
+		}
 	}
 }
 
-// faultOnce tries a fault in a new browser, and then an honest sign-in in the same.
-func (c *checker) faultOnce(ctx context.Context, f mockpsc.Fault) (Case, bool) {
+// faultOnce tries a fault in a new browser, and then an honest sign-in in the
+// same. It reports too whether the application stopped meanwhile, or in a while.
+func (c *checker) faultOnce(ctx context.Context, f mockpsc.Fault, while time.Duration) (k Case, ok, gone bool) {
 	b := c.browser()
 	way, err := b.signIn(ctx, c.begin, c.opt.Persona, f.Name)
-	k, ok := c.judge(ctx, b, f, way, err)
-	_, err = b.signIn(ctx, c.begin, c.opt.Persona)
-	if err != nil || !c.like.isIn(b.look(ctx)) {
+	k, ok = c.judge(ctx, b, f, way, err)
+	c.mu.Lock()
+	if c.silent++; err == nil || way.end == nil || way.end.err == nil || !isTimeout(way.end.err) {
+		c.silent = 0
+	}
+	c.mu.Unlock()
+	stopped := c.witness()
+	way, err = b.signIn(ctx, c.begin, c.opt.Persona)
+	well := err == nil && c.like.isIn(b.look(ctx))
+	if gone = stopped(while); !well && !limited(way.end) { // and not only put off
 		c.mu.Lock()
 		c.unwell = append(c.unwell, f.Name)
 		c.mu.Unlock()
 	}
-	return k, ok
+	return k, ok, gone
+}
+
+// witness opens a connection that ends with the application, however soon
+// somebody starts that again. What it returns waits for that, for a while.
+func (c *checker) witness() (stopped func(time.Duration) bool) {
+	conn, err := c.dial()
+	opened := time.Now()
+	return func(while time.Duration) bool {
+		if err != nil {
+			return true
+		}
+		defer conn.Close()
+		conn.SetReadDeadline(time.Now().Add(max(while, time.Millisecond)))
+		_, err := conn.Read(make([]byte, 1))
+		// After two seconds it may have been closed because it is silent.
+		return err != nil && !isTimeout(err) && time.Since(opened) < 2*time.Second || !c.listens()
+	}
 }
 
 // listens reports whether anything is at the application's address.
 func (c *checker) listens() bool {
-	port := c.app.Port()
-	if port == "" {
-		port = map[string]string{"http": "80", "https": "443"}[c.app.Scheme]
-	}
-	conn, err := net.DialTimeout("tcp", net.JoinHostPort(c.app.Hostname(), port), 2*time.Second)
+	conn, err := c.dial()
 	if err != nil {
 		return false
 	}
 	conn.Close()
 	return true
+}
+
+func (c *checker) dial() (net.Conn, error) {
+	d := &net.Dialer{Timeout: 2 * time.Second}
+	port := c.app.Port()
+	if c.app.Scheme == "https" { // with a handshake, or its log is full of those that failed
+		return tls.DialWithDialer(d, "tcp", net.JoinHostPort(c.app.Hostname(), cmp.Or(port, "443")), &tls.Config{InsecureSkipVerify: true}) // whoever it is
+	}
+	return d.Dial("tcp", net.JoinHostPort(c.app.Hostname(), cmp.Or(port, "80")))
 }
 
 // revive waits for the application to come back, started by -restart or by
@@ -156,6 +260,16 @@ func (c *checker) revive(ctx context.Context) bool {
 	return false
 }
 
+// hinder has a case say why it could not be tried.
+func (k *Case) hinder(fr, en string) {
+	k.Status, k.hindered, k.Seen = skipped, true, words{fr, en}
+}
+
+var tooMany = words{"l'application répond 429, et veut plus d'une minute d'attente : lever sa limite de débit pendant l'épreuve",
+	"the application answers 429, and wants more than a minute of waiting: lift its rate limit for the check"}
+
+func limited(p *page) bool { return p != nil && p.err == nil && p.status == http.StatusTooManyRequests }
+
 const markup = `<script>document.title="mockpsc"</script>`
 
 // judge says what became of a sign-in with a fault.
@@ -165,17 +279,20 @@ func (c *checker) judge(ctx context.Context, b *browser, f mockpsc.Fault, way pa
 	case ctx.Err() != nil:
 		return k, false
 	case errors.Is(err, errNoWay):
-		k.Status, k.Seen = skipped, words{"l'application ne mène plus au simulateur", "the application no longer leads to the mock"}
+		k.hinder("l'application ne mène plus au simulateur", "the application no longer leads to the mock")
+		if limited(way.end) {
+			k.hinder(tooMany.FR, tooMany.EN)
+		}
 		if f.Where == "metadata" {
-			k.Status = passed // as it should
+			k.Status, k.hindered, k.Seen = passed, false, words{} // as it should
 			c.broken(&k, way.end)
 		}
 		return k, true
 	case err != nil:
-		k.Status, k.Seen = skipped, words{err.Error(), err.Error()}
+		k.hinder(err.Error(), err.Error())
 		return k, true
 	case way.callback == nil:
-		k.Status, k.Seen = skipped, words{"le simulateur refuse la demande : " + way.rule, "the mock refuses the request: " + way.rule}
+		k.hinder("le simulateur refuse la demande : "+way.rule, "the mock refuses the request: "+way.rule)
 		return k, true
 	}
 	seen := b.look(ctx)
@@ -183,9 +300,11 @@ func (c *checker) judge(ctx context.Context, b *browser, f mockpsc.Fault, way pa
 	case c.like.isIn(seen):
 		k.Status, k.Rule, k.Severity = failed, kinOf(f.Name, f.Where).rule, f.Severity
 		k.Seen = words{"une session s'est ouverte", "a session was opened"}
-		if c.like.another(seen) {
+		if k.another = c.like.another(seen); k.another {
 			k.Seen = words{"la session d'une autre personne s'est ouverte", "another person's session was opened"}
 		}
+	case c.patience.spent.Load() && (limited(way.end) || limited(seen.page)):
+		k.hinder(tooMany.FR, tooMany.EN)
 	case f.Name == "error-with-markup" && (way.end.err == nil && strings.Contains(string(way.end.body), markup)):
 		k.Status, k.Rule, k.Severity = failed, "script-in-error", f.Severity
 		k.Seen = words{"le script est dans la page", "the script is in the page"}
@@ -194,6 +313,13 @@ func (c *checker) judge(ctx context.Context, b *browser, f mockpsc.Fault, way pa
 		k.Seen = words{"la connexion a recommencé", "the sign-in began again"}
 	default:
 		c.broken(&k, way.end)
+		if k.Status == passed {
+			c.broken(&k, seen.page)
+		}
+		if k.Status == passed && c.like.unclear(seen) {
+			k.hinder("la page n'est ni celle d'une personne connectée ni celle de quelqu'un qui ne l'est pas : "+seen.String(),
+				"the page is neither that of somebody signed in nor that of somebody who is not: "+seen.String())
+		}
 	}
 	return k, true
 }
@@ -235,6 +361,10 @@ func (c *checker) recovers(ctx context.Context) {
 		}
 		well = c.enters(ctx)
 	}
+	if !well && c.patience.spent.Load() {
+		c.skip("after", "rule:does-not-recover", tooMany.FR, tooMany.EN)
+		return
+	}
 	list := strings.Join(c.unwell, ", ")
 	c.tried("after", "does-not-recover", !well, "une connexion honnête a échoué après : "+list, "an honest sign-in failed after: "+list, c.unwell[0])
 }
@@ -275,7 +405,7 @@ func (c *checker) keys(ctx context.Context, list []mockpsc.Fault) {
 // them again.
 func (c *checker) patient(ctx context.Context) {
 	for range 14 {
-		if c.enters(ctx) {
+		if c.enters(ctx) || c.patience.spent.Load() {
 			return
 		}
 		select {
@@ -307,9 +437,13 @@ func (c *checker) metadata(ctx context.Context, list []mockpsc.Fault) {
 			c.skip(f.Where, "fault:"+f.Name, err.Error(), err.Error())
 			continue
 		}
-		if err := c.restart(ctx); err != nil {
+		if err := c.restart(ctx); errors.Is(err, errNotUp) {
 			// It reads them when it starts, and rightly does not.
 			c.add(Case{ID: "fault:" + f.Name, Group: f.Where, Status: passed})
+		} else if err != nil {
+			k := Case{ID: "fault:" + f.Name, Group: f.Where}
+			k.hinder(err.Error(), err.Error())
+			c.add(k)
 		} else {
 			b := c.browser()
 			way, err := b.signIn(ctx, c.begin, c.opt.Persona)
@@ -328,7 +462,7 @@ func (c *checker) metadata(ctx context.Context, list []mockpsc.Fault) {
 		}
 	}
 	if c.opt.Restart != "" && len(list) > 0 {
-		if err := c.restart(ctx); err != nil || !c.enters(ctx) {
+		if err := c.restart(ctx); err != nil || !c.enters(ctx) && !c.patience.spent.Load() {
 			c.tried("after", "does-not-recover", true, "l'application ne repart pas après les métadonnées fausses", "the application does not start again after false metadata", c.opt.Restart)
 		}
 	}

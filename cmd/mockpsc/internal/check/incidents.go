@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"time"
 )
@@ -27,6 +28,9 @@ func (c *checker) drills(ctx context.Context) {
 
 func (c *checker) drill(ctx context.Context, group, name string) {
 	inside, _ := c.in(ctx)
+	if ctx.Err() != nil {
+		return
+	}
 	if inside == nil {
 		c.skip(group, "drill:"+name, "une connexion honnête échoue", "an honest sign-in fails")
 		return
@@ -47,7 +51,12 @@ func (c *checker) drill(ctx context.Context, group, name string) {
 	}
 	if callback != nil { // back from the sign-in page when it happens
 		ended := make(chan *page, 1)
-		go func() { ended <- newcomer.finish(ctx, callback) }()
+		finish := func() { ended <- newcomer.finish(ctx, callback) }
+		if c.opt.Parallel > 1 {
+			go finish()
+		} else { // it does not bear two at a time
+			finish()
+		}
 		meanwhile := inside.look(ctx)
 		if !c.like.isIn(meanwhile) {
 			fail("qui était connecté ne l'est plus", "who was signed in no longer is")
@@ -61,10 +70,11 @@ func (c *checker) drill(ctx context.Context, group, name string) {
 			fail("le nouveau venu est entré", "the newcomer got in")
 		}
 	}
-	if err := c.call(ctx, http.MethodPost, "/_mock/api/drill", map[string]string{"name": ""}); err != nil {
+	// Interrupted or not, or nobody could sign in at the mock any more.
+	if err := c.call(context.WithoutCancel(ctx), http.MethodPost, "/_mock/api/drill", map[string]string{"name": ""}); err != nil {
 		fail(err.Error(), err.Error())
 	}
-	if k.Status == passed && !c.enters(ctx) {
+	if k.Status == passed && !c.enters(ctx) && !c.patience.spent.Load() {
 		fail("l'incident passé, une connexion honnête échoue", "the incident over, an honest sign-in fails")
 	}
 	c.add(k)
@@ -111,24 +121,50 @@ func (c *checker) call(ctx context.Context, method, path string, body any) error
 	return nil
 }
 
-// restart runs the command and waits until the application answers.
+// restart runs the command and waits until the application answers; errNotUp says
+// that it does not, as is right where the metadata lie.
 func (c *checker) restart(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(limit, "sh", "-c", c.opt.Restart)
-	cmd.WaitDelay = time.Second // what it leaves running may keep its output
-	if out, err := cmd.CombinedOutput(); err != nil && !errors.Is(err, exec.ErrWaitDelay) {
-		return fmt.Errorf("check: -restart: %w: %.200s", err, out)
+	// A file, and no pipe: what the command leaves running may write to it for ever.
+	said, err := os.CreateTemp("", "mockpsc-restart")
+	if err != nil {
+		return fmt.Errorf("check: -restart: %w", err)
 	}
+	defer os.Remove(said.Name())
+	defer said.Close()
+	cmd := exec.CommandContext(limit, "sh", "-c", c.opt.Restart)
+	cmd.Stdout, cmd.Stderr = said, said
+	together(cmd)
+	if err := cmd.Run(); err != nil {
+		if limit.Err() != nil && ctx.Err() == nil {
+			return errors.New("check: -restart: the command does not end within a minute; have it start the application in the background")
+		}
+		out := make([]byte, 200)
+		n, _ := said.ReadAt(out, 0)
+		return fmt.Errorf("check: -restart: %w: %s", err, out[:n])
+	}
+	began, heard := time.Now(), time.Now()
 	for {
 		p := c.browser().step(limit, http.MethodGet, c.app, nil)
 		if p.err == nil {
+			if c.startup == 0 {
+				c.startup = time.Since(began)
+			}
 			return nil
+		}
+		if isTimeout(p.err) || c.listens() {
+			heard = time.Now()
+		}
+		// Once it is known how long it takes, there is no need to wait a minute.
+		if limit.Err() != nil || c.startup > 0 && time.Since(heard) > 5*time.Second+2*c.startup {
+			return fmt.Errorf("%w: %w", errNotUp, p.err)
 		}
 		select {
 		case <-limit.Done():
-			return fmt.Errorf("check: after -restart the application does not answer: %w", p.err)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
 }
+
+var errNotUp = errors.New("check: after -restart the application does not answer")

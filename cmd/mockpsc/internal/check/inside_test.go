@@ -151,7 +151,7 @@ func TestLikeness(t *testing.T) {
 	dupont := see(200, "/", "<p>Bienvenue Jean DUPONT <a>Quitter</a> 3f2a9c0d1e4b5a6978887766")
 	petit := see(200, "/", "<p>Bienvenue Camille PETIT <a>Quitter</a> aa2a9c0d1e4b5a6978887700")
 	again := see(200, "/", "<p>Bienvenue Jean DUPONT <a>Quitter</a> bb2a9c0d1e4b5a6978887711")
-	l, err := learn(stranger, dupont, again, &petit)
+	l, err := learn([]sight{stranger}, dupont, again, petit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,11 +163,11 @@ func TestLikeness(t *testing.T) {
 	}{
 		{"the same person", again, true, false},
 		{"somebody else", petit, true, true},
-		{"a stranger", stranger, false, true},
-		{"an error", see(200, "/", "La connexion a échoué. Se connecter"), false, true},
+		{"a stranger", stranger, false, false},
+		{"an error", see(200, "/", "La connexion a échoué. Se connecter"), false, false},
 		{"another page", see(200, "/login", "Jean DUPONT Quitter"), false, false},
 		{"another status", see(403, "/", "Jean DUPONT Quitter"), false, false},
-		{"the mock", sight{}, false, true},
+		{"the mock", sight{}, false, false},
 	} {
 		if in := l.isIn(tt.s); in != tt.in {
 			t.Errorf("%s: in %t", tt.name, in)
@@ -176,10 +176,10 @@ func TestLikeness(t *testing.T) {
 			t.Errorf("%s: another %t", tt.name, another)
 		}
 	}
-	if _, err := learn(stranger, stranger, stranger, &stranger); err != errAlike {
+	if _, err := learn([]sight{stranger}, stranger, stranger, stranger); err != errAlike {
 		t.Errorf("a page that is the same to all: %v", err)
 	}
-	if _, err := learn(stranger, sight{}, sight{}, nil); err == nil {
+	if _, err := learn([]sight{stranger}, sight{}, sight{}); err == nil {
 		t.Error("a page that does not open passes")
 	}
 }

@@ -6,8 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"maps"
+	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+
+	"github.com/pscauth/pscauth/mockpsc"
 )
 
 // A sight is how the application answers at the page that wants a sign-in.
@@ -29,6 +34,12 @@ func (b *browser) look(ctx context.Context) sight {
 		s.words[w] = true
 	}
 	return s
+}
+
+// names reports whether the page or its address has somebody's family name.
+func (s sight) names(p mockpsc.Persona) bool {
+	name := strings.ToLower(p.Name[strings.LastIndex(p.Name, " ")+1:])
+	return s.words[name] || strings.Contains(strings.ToLower(s.path), name)
 }
 
 func (s sight) String() string {
@@ -59,76 +70,143 @@ func wordsOf(body []byte) []string {
 	return list
 }
 
-// A likeness tells who is in from who is not. Where the answers differ in their
-// status or in the path where they end, that decides. Otherwise the words do
-// which stand on one page only: in is who is shown half of those of the honest
-// sign-ins or, if these have none, less than half of the stranger's.
+// A likeness tells who is in from who is not. At the address of the honest
+// sign-ins, in is who is shown half of the words that stand on their pages and on
+// no other; where there are none, who is at that address if nobody else is, or is
+// shown less than half of the stranger's words.
 type likeness struct {
-	out, in      sight
-	byAddress    bool
-	welcome      map[string]bool // on the page of whoever is in, and of no stranger
-	stranger     map[string]bool // the other way round
-	personal     map[string]bool // of this person's only
-	otherPersona bool            // somebody else was let in too
+	outs      []sight // of strangers, and of somebody who was refused
+	in        sight
+	apart     int // the segment of the path that says who it is; none if negative
+	byAddress bool
+	welcome   map[string]bool   // on the page of whoever is in, and of nobody else
+	stranger  map[string]bool   // the other way round
+	personal  map[string]bool   // of this person's only
+	others    []map[string]bool // of each other person's only
 }
 
 var errAlike = errors.New("check: the page is the same to who is signed in and to who is not; give another with -signed-in")
 
-// learn compares a stranger's sight with those of honest sign-ins: twice the
-// same person, and somebody else if he was let in.
-func learn(out, in, again sight, other *sight) (likeness, error) {
-	l := likeness{out: out, in: in}
+// learn compares the sights of who is not in with those of honest sign-ins: twice
+// the same person, and others if they were let in.
+func learn(outs []sight, in, again sight, others ...sight) (likeness, error) {
+	l := likeness{outs: outs, in: in, apart: -1, welcome: map[string]bool{}, stranger: map[string]bool{}, personal: map[string]bool{}}
 	if in.path == "" {
 		return l, errors.New("check: after an honest sign-in the page does not open")
 	}
 	if again.status != in.status || again.path != in.path {
 		return l, fmt.Errorf("check: two honest sign-ins show different pages: %s and %s", in, again)
 	}
-	l.byAddress = out.status != in.status || out.path != in.path
-	l.otherPersona = other != nil && other.status == in.status && other.path == in.path
-	l.welcome, l.stranger, l.personal = map[string]bool{}, map[string]bool{}, map[string]bool{}
+	for _, other := range others {
+		l.apart = apart(other.path, in.path)
+		own := maps.Clone(other.words)
+		maps.DeleteFunc(own, func(w string, _ bool) bool { return in.words[w] })
+		l.others = append(l.others, own)
+	}
 	for w := range in.words {
-		if !again.words[w] || out.words[w] {
+		on := 0
+		for _, other := range others {
+			on += share(map[string]bool{w: true}, other.words)
+		}
+		switch {
+		case !again.words[w]:
+		case on == len(others):
+			l.welcome[w] = true
+		case on == 0:
+			l.personal[w] = true
+		}
+	}
+	sets := append([]map[string]bool{l.welcome, l.personal}, l.others...)
+	l.byAddress = true
+	for _, out := range outs {
+		for _, set := range sets {
+			maps.DeleteFunc(set, func(w string, _ bool) bool { return out.words[w] })
+		}
+		if !l.at(out) {
 			continue
 		}
-		if l.otherPersona && !other.words[w] {
-			l.personal[w] = true
-		} else {
-			l.welcome[w] = true
+		if l.byAddress { // the first
+			l.stranger = maps.Clone(out.words)
 		}
+		l.byAddress = false
+		maps.DeleteFunc(l.stranger, func(w string, _ bool) bool { return !out.words[w] || in.words[w] || again.words[w] })
 	}
-	for w := range out.words {
-		if !in.words[w] && !again.words[w] {
-			l.stranger[w] = true
-		}
-	}
-	if !l.byAddress && len(l.welcome)+len(l.stranger) == 0 {
-		if len(l.personal) == 0 {
-			return l, errAlike
-		}
-		l.welcome = l.personal
+	if !l.byAddress && len(l.welcome)+len(l.stranger)+len(l.personal) == 0 {
+		return l, errAlike
 	}
 	return l, nil
 }
 
-// isIn reports whether a sight is that of somebody who is in.
-func (l *likeness) isIn(s sight) bool {
-	if s.path == "" || s.status != l.in.status || s.path != l.in.path {
-		return false
+// apart is the one segment in which two paths of several differ; -1 if there is
+// none, and -2 if more is different.
+func apart(a, b string) int {
+	one, two := strings.Split(a, "/"), strings.Split(b, "/")
+	found := -1
+	for i := range min(len(one), len(two)) {
+		if one[i] != two[i] {
+			if found >= 0 {
+				return -2
+			}
+			found = i
+		}
 	}
-	if l.byAddress {
-		return true
+	if len(one) != len(two) || found >= 0 && len(one) < 3 {
+		return -2
 	}
-	if len(l.welcome) > 0 {
-		return 2*share(l.welcome, s.words) >= len(l.welcome)
-	}
-	return 2*share(l.stranger, s.words) < len(l.stranger)
+	return found
 }
 
-// another reports whether the page is that of somebody else than who signed in.
-func (l *likeness) another(s sight) bool {
-	return len(l.personal) > 0 && 2*share(l.personal, s.words) < len(l.personal)
+// at reports whether a sight is at the address of who is in.
+func (l *likeness) at(s sight) bool {
+	if s.path == "" || s.status != l.in.status {
+		return false
+	}
+	where := apart(s.path, l.in.path)
+	return where == -1 || where == l.apart
 }
+
+// isIn reports whether a sight is that of somebody who is in.
+func (l *likeness) isIn(s sight) bool {
+	switch {
+	case !l.at(s):
+		return false
+	case len(l.welcome) > 0:
+		return half(l.welcome, s)
+	case l.byAddress:
+		return true
+	case len(l.stranger) > 0:
+		return !half(l.stranger, s)
+	}
+	return half(l.personal, s) || slices.ContainsFunc(l.others, func(own map[string]bool) bool { return len(own) > 0 && half(own, s) })
+}
+
+// another reports whether a sight is that of somebody else who is in.
+func (l *likeness) another(s sight) bool {
+	return l.isIn(s) && (s.path != l.in.path || len(l.personal) > 0 && !half(l.personal, s))
+}
+
+// unclear reports whether a sight is neither that of somebody who is in nor a
+// known one of somebody who is not.
+func (l *likeness) unclear(s sight) bool {
+	if s.path == "" || s.status >= http.StatusBadRequest || l.isIn(s) {
+		return false
+	}
+	if l.at(s) {
+		if l.byAddress || len(l.welcome)+len(l.stranger) > 0 {
+			return l.byAddress
+		}
+		for w := range s.words { // on no page of somebody who is not in
+			if !slices.ContainsFunc(l.outs, func(out sight) bool { return out.words[w] }) {
+				return true
+			}
+		}
+		return false
+	}
+	return !slices.ContainsFunc(l.outs, func(out sight) bool { return out.status == s.status && out.path == s.path })
+}
+
+// half reports whether a page shows half of these words.
+func half(want map[string]bool, s sight) bool { return 2*share(want, s.words) >= len(want) }
 
 func share(want, words map[string]bool) int {
 	n := 0

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"html"
@@ -230,6 +231,13 @@ func (c *checker) logoutTokens(ctx context.Context, list []mockpsc.Fault) {
 		switch ended, err := c.endedAtMock(ctx, f.Name); {
 		case ctx.Err() != nil:
 			return
+		case errors.Is(err, errStopped):
+			k.crashed()
+			c.running.Lock()
+			if !c.revive(ctx) {
+				fr, en = "l'application s'est arrêtée", "the application has stopped"
+			}
+			c.running.Unlock()
 		case err != nil:
 			k.Status, k.Seen = skipped, words{err.Error(), err.Error()}
 		case ended:
@@ -253,8 +261,13 @@ func (c *checker) endedAtMock(ctx context.Context, faults ...string) (bool, erro
 		return false, errors.New("check: an honest sign-in fails")
 	}
 	sid := way.callback.Query().Get("session_state")
-	if err := c.call(ctx, http.MethodDelete, "/_mock/api/sessions/"+url.PathEscape(sid), nil); err != nil {
-		return false, err
+	stopped := c.witness()
+	err = c.call(ctx, http.MethodDelete, "/_mock/api/sessions/"+url.PathEscape(sid), nil)
+	seen := b.look(ctx)
+	if stopped(0) {
+		return false, errStopped
 	}
-	return !c.like.isIn(b.look(ctx)), nil
+	return !c.like.isIn(seen), cmp.Or(err, seen.page.err)
 }
+
+var errStopped = errors.New("check: the application has stopped")

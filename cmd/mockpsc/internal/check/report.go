@@ -35,6 +35,7 @@ type Report struct {
 	Failed   int       `json:"failed"`
 	Skipped  int       `json:"skipped"`
 	Parallel int       `json:"parallel"`
+	Stopped  bool      `json:"interrupted,omitempty"`
 	Seconds  float64   `json:"seconds"`
 	Findings []Finding `json:"findings"`
 	Cases    []Case    `json:"cases"`
@@ -76,7 +77,7 @@ func (c *checker) report(took time.Duration) *Report {
 	}
 	r := &Report{
 		App: cleaned(c.app), Mock: c.base.String(), Client: c.client,
-		SignedIn: c.like.in.String(), Out: c.like.out.String(),
+		SignedIn: c.like.in.String(), Out: c.like.outs[0].String(),
 		Parallel: c.opt.Parallel, Seconds: took.Seconds(), Cases: c.cases, Findings: []Finding{},
 	}
 	for i := range rules {
@@ -103,7 +104,14 @@ func (c *checker) report(took time.Duration) *Report {
 		}
 	}
 	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return ranks[b.Severity] - ranks[a.Severity] })
+	hindered, all := 0, 0
 	for _, k := range c.cases {
+		if strings.HasPrefix(k.ID, "fault:") && (k.hindered || k.Status != skipped) {
+			all++
+			if k.hindered {
+				hindered++
+			}
+		}
 		switch k.Status {
 		case passed:
 			r.Passed++
@@ -113,8 +121,16 @@ func (c *checker) report(took time.Duration) *Report {
 			r.Skipped++
 		}
 	}
+	r.Stopped = c.patience.run.Err() != nil
+	if (r.Stopped || 10*hindered > all) && r.Status < ranks[serious] {
+		r.Status = tooLittle
+	}
 	return r
 }
+
+// tooLittle is the status where more than one fault in ten that should have been
+// tried could not be, and nothing serious was found all the same.
+const tooLittle = 4
 
 // own is 1 if a fault is of the rule that it breaks by itself, and not because a
 // wider one is broken.
@@ -135,9 +151,10 @@ func placeOf(cases []Case, fault string) string {
 }
 
 // withoutUserinfo takes an application that lives without userinfo for what it
-// is: what userinfo says is not tried there.
+// is: what userinfo says is not tried there. Only a page that shows who is in
+// tells such a one from another that takes whatever userinfo says, if it comes.
 func (c *checker) withoutUserinfo() {
-	lives := 0
+	lives, used := 0, false
 	for _, k := range c.cases {
 		switch k.ID {
 		case "fault:userinfo-500", "fault:userinfo-reset", "fault:userinfo-refused":
@@ -145,18 +162,25 @@ func (c *checker) withoutUserinfo() {
 				lives++
 			}
 		}
+		used = used || k.Group == "userinfo" && k.another
 	}
 	if lives < 3 {
 		return
 	}
+	c.tried("userinfo", "userinfo-unused", true, "userinfo a répondu 500, puis rien : la session s'est ouverte", "userinfo answered 500, then nothing: the session was opened", "userinfo-500")
 	for i := range c.cases {
 		k := &c.cases[i]
-		another := strings.Contains(k.Seen.EN, "another person")
-		if (k.Group == "userinfo" && !another || k.ID == "fault:sub-of-another") && k.Status == failed && k.Rule == kinOf(strings.TrimPrefix(k.ID, "fault:"), k.Group).rule {
+		if used && k.Rule != "answer-form" && k.Rule != "redirect-followed" {
+			continue // what it says is taken, if it is understood
+		}
+		if (k.Group == "userinfo" || k.ID == "fault:sub-of-another") && k.Status == failed && k.Rule == kinOf(strings.TrimPrefix(k.ID, "fault:"), k.Group).rule {
 			*k = Case{ID: k.ID, Group: k.Group, Status: skipped, Seen: words{"l'application se passe de userinfo", "the application does without userinfo"}}
+			if !used && len(c.like.personal) == 0 {
+				k.hinder("l'application se passe de userinfo, ou prend celui d'un autre : donner à -signed-in une page avec le nom de la personne",
+					"the application does without userinfo, or takes another person's: give -signed-in a page with the name of the person")
+			}
 		}
 	}
-	c.tried("userinfo", "userinfo-unused", true, "userinfo a répondu 500, puis rien : la session s'est ouverte", "userinfo answered 500, then nothing: the session was opened", "userinfo-500")
 }
 
 var severityWords = map[string]words{
@@ -187,6 +211,7 @@ var verdicts = []words{
 	{"Quelques petites choses : l'application prend ce qu'aucun fournisseur honnête n'envoie.", "Small things: the application takes what no honest provider sends."},
 	{"Sérieux : une serrure parmi d'autres manque.", "Serious: one lock of several is missing."},
 	{"Critique : quelqu'un peut entrer, ou entrer sous le nom d'un autre. Ne pas mettre en production.", "Critical: somebody can get in, or get in as somebody else. Do not put this into production."},
+	tooLittle: {"Trop peu a pu être essayé : cela ne dit rien de l'application. Lever ce qui est dit sous « Pas essayé », et recommencer.", "Too little could be tried: this says nothing about the application. Mend what stands under “Not tried”, and run it again."},
 }
 
 // Text writes the card for people, in French or English.
@@ -258,6 +283,9 @@ func (r *Report) Text(w io.Writer, lang string) error {
 	}
 	fmt.Fprintf(&b, "\n%d %s, %d %s, %d %s, %d %s, %.0f s\n%s\n", r.Passed+r.Failed+r.Skipped, t("épreuves", "checks"), r.Passed, t("bien", "fine"),
 		r.Failed, t("mal", "not"), r.Skipped, t("pas essayées", "not tried"), r.Seconds, verdicts[r.Status].in(lang))
+	if r.Stopped {
+		b.WriteString(t("Interrompu : le reste n'a pas été essayé.\n", "Interrupted: the rest was not tried.\n"))
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
