@@ -295,7 +295,7 @@ func (b *browser) approach(ctx context.Context, at *url.URL, persona string, fau
 
 // known reports whether an address is the application's or the mock's.
 func (c *checker) known(u *url.URL) bool {
-	return c.ofMock(u) || (u.Scheme == "http" || u.Scheme == "https") && c.hosts.has(u.Hostname())
+	return c.ofMock(u) || (u.Scheme == "http" || u.Scheme == "https") && c.hosts[u.Hostname()]
 }
 
 // ofMock reports whether an address is the mock's.

@@ -70,7 +70,7 @@ type checker struct {
 	begin    *url.URL // which of the two leads to the mock
 	base     *url.URL // of the mock
 	mocks    map[string]bool
-	hosts    hostSet
+	hosts    map[string]bool
 	like     likeness
 	client   string // id
 	issuer   string
@@ -88,10 +88,6 @@ type checker struct {
 	recent   []mockpsc.Fault
 	silent   int // faults in a row that the application did not even begin a sign-in for in time
 }
-
-type hostSet map[string]bool
-
-func (s hostSet) has(host string) bool { return s[host] }
 
 // Run tries everything. An error says that nothing can be said about the
 // application, and why.
@@ -134,7 +130,7 @@ func newChecker(ctx context.Context, opt Options) (*checker, error) {
 	if opt.Timeout <= 0 {
 		opt.Timeout = 15 * time.Second
 	}
-	c := &checker{opt: opt, mocks: map[string]bool{}, hosts: hostSet{}}
+	c := &checker{opt: opt, mocks: map[string]bool{}, hosts: map[string]bool{}}
 	var err error
 	if c.base, err = url.Parse(opt.Mock); err != nil || c.base.Host == "" {
 		return nil, fmt.Errorf("check: -mock %q is no address; want such as http://127.0.0.1:9090", opt.Mock)

@@ -36,11 +36,7 @@ func (c *checker) drill(ctx context.Context, group, name string) {
 		return
 	}
 	newcomer := c.browser()
-	auth, _ := newcomer.begin(ctx, c.begin)
-	var callback *url.URL
-	if auth != nil {
-		callback, _, _ = newcomer.atMock(ctx, auth, c.opt.Persona)
-	}
+	way, _ := newcomer.approach(ctx, c.begin, c.opt.Persona)
 	if err := c.call(ctx, http.MethodPost, "/_mock/api/drill", map[string]string{"name": name}); err != nil {
 		c.skip(group, "drill:"+name, err.Error(), err.Error())
 		return
@@ -49,9 +45,9 @@ func (c *checker) drill(ctx context.Context, group, name string) {
 	fail := func(fr, en string) {
 		k.Status, k.Rule, k.Severity, k.Seen = failed, "provider-down", ruleByID["provider-down"].severity, words{fr, en}
 	}
-	if callback != nil { // back from the sign-in page when it happens
+	if way.callback != nil { // back from the sign-in page when it happens
 		ended := make(chan *page, 1)
-		finish := func() { ended <- newcomer.finish(ctx, callback) }
+		finish := func() { ended <- newcomer.finish(ctx, way.callback) }
 		if c.opt.Parallel > 1 {
 			go finish()
 		} else { // it does not bear two at a time
