@@ -69,6 +69,7 @@ func of(places ...string) func(string) bool {
 func few(fault string) bool { return fault == "expired" || fault == "wrong-state" }
 
 func TestAStrongApplicationIsClean(t *testing.T) {
+	t.Parallel()
 	r := run(t, newApp(t, mockpsc.NewServer(t), ""), check.Options{Quick: testing.Short()})
 	for _, f := range r.Findings {
 		t.Errorf("%s (%s): %v %v", f.ID, f.Severity, f.Seen, f.Cases)
@@ -207,6 +208,7 @@ func TestLogoutTokens(t *testing.T) {
 }
 
 func TestWhoWaitsForEverIsFound(t *testing.T) {
+	t.Parallel()
 	r := run(t, newApp(t, mild(t), "waits for ever"), check.Options{
 		Timeout: 5 * time.Second,
 		Only:    func(fault string) bool { return fault == "token-hanging" || fault == "userinfo-dripping" },
@@ -218,6 +220,7 @@ func TestWhoWaitsForEverIsFound(t *testing.T) {
 
 // What an application keeps of the keys is tried when it is started again.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	only := func(fault string) bool { return fault == "key-to-encrypt" || fault == "no-keys" }
 	for _, tt := range []struct{ weak, restart, want, status string }{
 		{"any key, kept", "no", "", "skipped"},
@@ -244,6 +247,7 @@ func TestRestart(t *testing.T) {
 }
 
 func TestDrills(t *testing.T) {
+	t.Parallel()
 	for weak, want := range map[string]string{"": "", "lives on the provider's token": "provider-down"} {
 		r := run(t, newApp(t, mild(t), weak), check.Options{Only: few, Quick: true})
 		if got := ids(r); got != want {
