@@ -5,11 +5,13 @@ go 1.26.0
 replace github.com/pscauth/pscauth => ../..
 
 require (
+	github.com/nlnwa/whatwg-url v0.6.2
 	github.com/pscauth/pscauth v0.0.0-00010101000000-000000000000
 	github.com/zitadel/oidc/v3 v3.49.2
 )
 
 require (
+	github.com/bits-and-blooms/bitset v1.20.0 // indirect
 	github.com/bmatcuk/doublestar/v4 v4.10.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/go-chi/chi/v5 v5.3.1 // indirect
@@ -26,6 +28,7 @@ require (
 	go.opentelemetry.io/otel v1.44.0 // indirect
 	go.opentelemetry.io/otel/metric v1.44.0 // indirect
 	go.opentelemetry.io/otel/trace v1.44.0 // indirect
+	golang.org/x/net v0.55.0 // indirect
 	golang.org/x/oauth2 v0.37.0 // indirect
 	golang.org/x/text v0.40.0 // indirect
 )
