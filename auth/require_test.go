@@ -1,8 +1,11 @@
 package auth_test
 
 import (
+	"bufio"
 	"context"
 	"encoding/base64"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -624,18 +627,75 @@ func TestMovingToAnotherProviderInvalidatesEverything(t *testing.T) {
 	}
 }
 
+// A guarded handler streams, sets deadlines and takes the connection over, as it
+// would without a guard.
 func TestHandlersKeepTheirAbilities(t *testing.T) {
 	w := newWorld(t)
 	token := w.token("dr-dupont")
-	var flushed bool
-	h := w.rp.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		flushed = http.NewResponseController(w).Flush() == nil
-	}))
-	r := httptest.NewRequest("GET", "/", nil)
-	r.Header.Set("Authorization", "Bearer "+token)
-	h.ServeHTTP(httptest.NewRecorder(), r)
-	if !flushed {
-		t.Error("a guarded handler cannot flush")
+	read := make(chan bool)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/events", func(out http.ResponseWriter, r *http.Request) {
+		c := http.NewResponseController(out)
+		if err := errors.Join(c.SetWriteDeadline(time.Now().Add(time.Minute)), c.SetReadDeadline(time.Now().Add(time.Minute)), c.EnableFullDuplex()); err != nil {
+			t.Error(err)
+		}
+		out.Header().Set("Content-Type", "text/event-stream")
+		io.WriteString(out, "data: one\n\n")
+		if err := c.Flush(); err != nil {
+			t.Error(err)
+		}
+		<-read
+		io.WriteString(out, "data: two\n\n")
+	})
+	mux.HandleFunc("/socket", func(out http.ResponseWriter, r *http.Request) {
+		conn, buf, err := http.NewResponseController(out).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		io.WriteString(buf, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		buf.Flush()
+		line, _ := buf.ReadString('\n')
+		io.WriteString(buf, "echo "+line)
+		buf.Flush()
+	})
+	app := httptest.NewServer(w.rp.Handler(w.rp.Require(mux)))
+	t.Cleanup(app.Close)
+	ask := func(path string, headers ...string) *http.Response {
+		req, err := http.NewRequest("GET", app.URL+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+		for i := 0; i < len(headers); i += 2 {
+			req.Header.Set(headers[i], headers[i+1])
+		}
+		resp, err := ownTransport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { resp.Body.Close() })
+		return resp
+	}
+
+	events := bufio.NewReader(ask("/events").Body)
+	if line, err := events.ReadString('\n'); line != "data: one\n" {
+		t.Errorf("the first event is %q, %v", line, err)
+	}
+	close(read) // it came before the second was written
+	if rest, err := io.ReadAll(events); string(rest) != "\ndata: two\n\n" {
+		t.Errorf("then came %q, %v", rest, err)
+	}
+
+	socket := ask("/socket", "Connection", "Upgrade", "Upgrade", "websocket")
+	if socket.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("the socket got %s", socket.Status)
+	}
+	both := socket.Body.(io.ReadWriteCloser)
+	io.WriteString(both, "hello\n")
+	if line, err := bufio.NewReader(both).ReadString('\n'); line != "echo hello\n" {
+		t.Errorf("the socket says %q, %v", line, err)
 	}
 }
 
