@@ -10,6 +10,9 @@ import (
 // Two faults of one place, in whichever order: each bends what the other has
 // left, which may be no JSON and no token any more, and nothing breaks.
 func TestAnyTwoFaultsOfOnePlaceGoTogether(t *testing.T) {
+	if testing.Short() {
+		t.Skip("eighteen thousand pairs, one after the other")
+	}
 	heavy := func(f Fault) bool {
 		return slices.ContainsFunc([]string{"oversized", "bomb", "huge", "dots-only"}, func(s string) bool { return strings.HasSuffix(f.Name, s) })
 	}

@@ -69,7 +69,7 @@ func english(t *testing.T, r *check.Report) string {
 }
 
 func TestARateLimitIsWaitedFor(t *testing.T) {
-	t.Parallel()
+	patient(t)
 	a := newApp(t, mild(t), "exp unread")
 	a.limit(25, 900*time.Millisecond)
 	r := run(t, a, check.Options{Only: expired, Quick: true})
@@ -341,7 +341,7 @@ func TestWhoStopsAtALogoutTokenIsFound(t *testing.T) {
 // An application that is a program of its own reads the metadata when it starts.
 // Its log must not kill it, nor must the check wait for what rightly stays away.
 func TestRestartOfAProgram(t *testing.T) {
-	t.Parallel()
+	patient(t)
 	bin := filepath.Join(t.TempDir(), "app")
 	if out, err := exec.Command("go", "build", "-o", bin, "./testdata/app").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -479,7 +479,7 @@ func TestWhatToDoIsSaid(t *testing.T) {
 }
 
 func TestWhoHangsMidwayIsGivenUp(t *testing.T) {
-	t.Parallel()
+	patient(t)
 	a := newApp(t, mild(t), "")
 	done := make(chan struct{})
 	t.Cleanup(func() { close(done) })
