@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -60,8 +61,8 @@ func wireFaults(where, expect, what string) []Fault {
 		row("null", minor, "is null", instead(http.StatusOK, "", "null")),
 		row("a-list", minor, "is an empty list", instead(http.StatusOK, "", "[]")),
 		row("in-a-list", minor, "stands in a list", texting(func(b []byte) []byte { return []byte("[" + string(b) + "]") })),
-		row("with-more", minor, "has a second object behind the first", texting(func(b []byte) []byte { return append(b, "{}"...) })),
-		row("with-rubbish", minor, "has rubbish behind it", texting(func(b []byte) []byte { return append(b, "}]>"...) })),
+		row("with-more", minor, "has a second object behind the first", texting(func(b []byte) []byte { return slices.Concat(b, []byte("{}")) })),
+		row("with-rubbish", minor, "has rubbish behind it", texting(func(b []byte) []byte { return slices.Concat(b, []byte("}]>")) })),
 		row("bad-utf8", minor, "has a member that is not UTF-8", texting(func(b []byte) []byte { return first("\"x\":\"\xff\"", b) })),
 		row("deep", minor, "has a member that is nested a hundred thousand deep", texting(func(b []byte) []byte { return first(`"deep":`+string(deep()), b) })),
 		row("oversized", minor, "is sixteen megabytes long", texting(func(b []byte) []byte { return append(bytes.Repeat([]byte(" "), bigSize), b...) })),
