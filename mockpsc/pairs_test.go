@@ -73,3 +73,24 @@ func TestAnyTwoFaultsOfOnePlaceGoTogether(t *testing.T) {
 		t.Errorf("%d pairs", tried)
 	}
 }
+
+// What a fault adds to an answer is not written behind the document, which is
+// everybody's: another sign-in of that person may be reading it.
+func TestFaultsLeaveTheDocumentAsItIs(t *testing.T) {
+	for _, f := range allFaults() {
+		if f.Where != "userinfo" {
+			continue
+		}
+		text := roster()[0].Userinfo
+		whole := append(append(make([]byte, 0, len(text)+16), text...), "0123456789abcdef"...)
+		other := func() persona {
+			return persona{sub: otherSub, nationalID: "899999009998", userinfo: roster()[1].Userinfo}
+		}
+		out := &outgoing{status: http.StatusOK, document: whole[:len(text)], sub: "sub", other: other}
+		bend([]Fault{f}, "userinfo", out)
+		out.body()
+		if string(whole) != string(text)+"0123456789abcdef" {
+			t.Errorf("%s writes into the document", f.Name)
+		}
+	}
+}
