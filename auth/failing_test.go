@@ -172,12 +172,7 @@ func TestASignOutAddressWithAQuery(t *testing.T) {
 	if !in {
 		t.Fatalf("got %d", rec.Code)
 	}
-	out := httptest.NewRequest("POST", "/auth/logout", nil)
-	for _, c := range rec.Result().Cookies() {
-		out.AddCookie(c)
-	}
-	bye := httptest.NewRecorder()
-	h.rp.ServeHTTP(bye, out)
+	bye := h.signOut(rec)
 	u, err := url.Parse(fmt.Sprint(members(bye.Body.Bytes())["logout_url"]))
 	if err != nil {
 		t.Fatal(err)

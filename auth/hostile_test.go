@@ -253,6 +253,17 @@ func (h *hostile) end(callback *http.Request) (rec *httptest.ResponseRecorder, i
 	return rec, in
 }
 
+// signOut signs out who was let in by an answer.
+func (h *hostile) signOut(in *httptest.ResponseRecorder) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("POST", "/auth/logout", nil)
+	for _, c := range in.Result().Cookies() {
+		r.AddCookie(c)
+	}
+	rec := httptest.NewRecorder()
+	h.rp.ServeHTTP(rec, r)
+	return rec
+}
+
 func TestIDToken(t *testing.T) {
 	type m = map[string]any
 	now := func(h *hostile, d time.Duration) int64 { return h.clock.Now().Add(d).Unix() }

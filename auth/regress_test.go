@@ -497,12 +497,7 @@ func TestASignOutWithALongIDToken(t *testing.T) {
 			if !in {
 				t.Fatalf("got %d", rec.Code)
 			}
-			out := httptest.NewRequest("POST", "/auth/logout", nil)
-			for _, c := range rec.Result().Cookies() {
-				out.AddCookie(c)
-			}
-			bye := httptest.NewRecorder()
-			h.rp.ServeHTTP(bye, out)
+			bye := h.signOut(rec)
 			address := fmt.Sprint(members(bye.Body.Bytes())["logout_url"])
 			u, err := url.Parse(address)
 			if err != nil {
