@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"html"
 	"io"
@@ -33,12 +34,22 @@ import (
 
 const realm = "/auth/realms/esante-wallet"
 
+// Most of these tests wait: for a time-out, for an application to start again.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		f.Value.Set("4")
+	}
+	m.Run()
+}
+
 // An app is a small application that does everything right, but for one weakness.
 type app struct {
 	*httptest.Server
-	mock *mockpsc.Server
-	weak string // "" is none
-	http *http.Client
+	mock    *mockpsc.Server
+	weak    string // "" is none
+	refused func(why string)
+	http    *http.Client
 
 	mu       sync.Mutex
 	pending  map[string]pending // by state
@@ -242,6 +253,9 @@ func (a *app) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		a.refuse(w, r, err)
+		if a.refused != nil {
+			a.refused(err.Error())
+		}
 		return
 	}
 	a.enter(w, r, state, s, p.returnTo)

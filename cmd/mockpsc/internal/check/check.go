@@ -107,17 +107,32 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 	if c.requests[0].Query().Get("state") == "" { // then faults wait for whoever comes next
 		c.opt.Parallel = 1
 	}
-	c.request(ctx)
-	c.binding(ctx)
-	c.cookies(ctx)
-	c.returnPath(ctx)
-	c.logout(ctx)
+	c.watched(ctx, "request", c.request, 0)
+	c.watched(ctx, "callback", c.binding, 0)
+	c.watched(ctx, "session", c.cookies, 0)
+	c.watched(ctx, "return", c.returnPath, 0)
+	c.watched(ctx, "logout", c.logout, aWhile) // or a fault is blamed for what these did
 	c.faults(ctx)
-	if !c.dead {
-		c.drills(ctx)
-	}
+	c.drills(ctx)
 	c.secrets()
 	return c.report(time.Since(started)), nil
+}
+
+// watched tries some rules. If the application stops meanwhile, which of them it
+// was is not looked into.
+func (c *checker) watched(ctx context.Context, group string, try func(context.Context), while time.Duration) {
+	if c.dead {
+		return
+	}
+	stopped := c.witness()
+	try(ctx)
+	if !stopped(while) {
+		return
+	}
+	c.tried(group, "crashes", true, "l'application s'est arrêtée", "the application has stopped", "")
+	c.running.Lock()
+	defer c.running.Unlock()
+	c.revive(ctx)
 }
 
 func newChecker(ctx context.Context, opt Options) (*checker, error) {

@@ -150,7 +150,7 @@ const aWhile = 200 * time.Millisecond
 
 // crashed has a case say that the application stopped.
 func (k *Case) crashed() {
-	k.Status, k.hindered, k.Rule, k.Severity, k.How = failed, false, "crashes", serious, strings.TrimPrefix(k.ID, "fault:")
+	k.Status, k.hindered, k.Rule, k.Severity = failed, false, "crashes", serious
 	k.Seen = words{"l'application s'est arrêtée", "the application has stopped"}
 }
 
@@ -181,6 +181,7 @@ func (c *checker) blame(ctx context.Context) {
 // faultOnce tries a fault in a new browser, and then an honest sign-in in the
 // same. It reports too whether the application stopped meanwhile, or in a while.
 func (c *checker) faultOnce(ctx context.Context, f mockpsc.Fault, while time.Duration) (k Case, ok, gone bool) {
+	earlier := c.witness()
 	b := c.browser()
 	way, err := b.signIn(ctx, c.begin, c.opt.Persona, f.Name)
 	k, ok = c.judge(ctx, b, f, way, err)
@@ -189,10 +190,11 @@ func (c *checker) faultOnce(ctx context.Context, f mockpsc.Fault, while time.Dur
 		c.silent = 0
 	}
 	c.mu.Unlock()
-	stopped := c.witness()
+	gone = earlier(0)
+	later := c.witness() // the earlier one may have got too old
 	way, err = b.signIn(ctx, c.begin, c.opt.Persona)
 	well := err == nil && c.like.isIn(b.look(ctx))
-	if gone = stopped(while); !well && !limited(way.end) { // and not only put off
+	if gone = later(while) || gone; !well && !limited(way.end) { // and not only put off
 		c.mu.Lock()
 		c.unwell = append(c.unwell, f.Name)
 		c.mu.Unlock()
@@ -201,8 +203,12 @@ func (c *checker) faultOnce(ctx context.Context, f mockpsc.Fault, while time.Dur
 }
 
 // witness opens a connection that ends with the application, however soon
-// somebody starts that again. What it returns waits for that, for a while.
+// somebody starts that again. What it returns waits for that, for a while. Where
+// the application does not bear two at a time, it only looks whether it is there.
 func (c *checker) witness() (stopped func(time.Duration) bool) {
+	if c.opt.Parallel == 1 {
+		return func(while time.Duration) bool { time.Sleep(while); return !c.listens() }
+	}
 	conn, err := c.dial()
 	opened := time.Now()
 	return func(while time.Duration) bool {
@@ -236,27 +242,40 @@ func (c *checker) dial() (net.Conn, error) {
 	return d.Dial("tcp", net.JoinHostPort(c.app.Hostname(), cmp.Or(port, "80")))
 }
 
-// revive waits for the application to come back, started by -restart or by
-// whoever watches over it. Called with c.running held.
+// revive has the application come back and stay: what others did to it may take
+// it down once more. Called with c.running held.
 func (c *checker) revive(ctx context.Context) bool {
+	for began := time.Now(); time.Since(began) < 10*time.Second; {
+		if !c.comesBack(ctx) {
+			break
+		}
+		if !c.witness()(aWhile) {
+			return true
+		}
+	}
+	c.dead = true
+	return false
+}
+
+// comesBack waits for the application, started again by -restart or by whoever
+// watches over it.
+func (c *checker) comesBack(ctx context.Context) bool {
 	if c.listens() { // another has waited already
 		return true
 	}
 	if c.opt.Restart != "" {
-		c.dead = c.restart(ctx) != nil
-		return !c.dead
+		return c.restart(ctx) == nil
 	}
 	for range 50 {
-		if c.listens() {
-			return true
-		}
 		select {
 		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():
 			return false
 		}
+		if c.listens() {
+			return true
+		}
 	}
-	c.dead = true
 	return false
 }
 

@@ -18,6 +18,10 @@ import (
 func (c *checker) drills(ctx context.Context) {
 	const group = "drill"
 	for _, name := range []string{"outage", "maintenance", "slow-token"} {
+		if c.dead {
+			c.skip(group, "drill:"+name, "l'application s'est arrêtée", "the application has stopped")
+			continue
+		}
 		if name == "slow-token" && c.opt.Quick {
 			c.skip(group, "drill:"+name, "-quick", "-quick")
 			continue
@@ -42,6 +46,7 @@ func (c *checker) drill(ctx context.Context, group, name string) {
 		return
 	}
 	k := Case{ID: "drill:" + name, Group: group, Status: passed, How: "-drill " + name}
+	stopped := c.witness()
 	fail := func(fr, en string) {
 		k.Status, k.Rule, k.Severity, k.Seen = failed, "provider-down", ruleByID["provider-down"].severity, words{fr, en}
 	}
@@ -69,6 +74,12 @@ func (c *checker) drill(ctx context.Context, group, name string) {
 	// Interrupted or not, or nobody could sign in at the mock any more.
 	if err := c.call(context.WithoutCancel(ctx), http.MethodPost, "/_mock/api/drill", map[string]string{"name": ""}); err != nil {
 		fail(err.Error(), err.Error())
+	}
+	if stopped(aWhile) {
+		k.crashed()
+		c.running.Lock()
+		c.revive(ctx)
+		c.running.Unlock()
 	}
 	if k.Status == passed && !c.enters(ctx) && !c.patience.spent.Load() {
 		fail("l'incident passé, une connexion honnête échoue", "the incident over, an honest sign-in fails")

@@ -291,18 +291,32 @@ func (a *app) supervised(t *testing.T) (stop func()) {
 
 func TestWhoStopsAfterTheAnswerIsFound(t *testing.T) {
 	t.Parallel()
-	a := newApp(t, mild(t), "")
-	stop := a.supervised(t)
-	a.before(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-		next.ServeHTTP(w, r)
-		if r.URL.Path == "/callback" && w.Header().Get("Location") == "" && r.FormValue("error") == "" && r.FormValue("state") == cookie(r, "pending") {
-			time.AfterFunc(30*time.Millisecond, stop)
-		}
-	})
-	r := run(t, a, check.Options{Only: func(fault string) bool { return expired(fault) || fault == "access-denied" || fault == "no-code" }, Quick: true})
-	i := slices.IndexFunc(r.Cases, func(k check.Case) bool { return k.ID == "fault:expired" })
-	if got := ids(r); !strings.HasPrefix(got, "crashes") || r.Cases[i].Rule != "crashes" { // it stops in the drills too
-		t.Errorf("found %q\n%s", got, english(t, r))
+	for _, tt := range []struct {
+		refused string
+		later   time.Duration
+		want    []string
+	}{
+		{"exp unread", time.Millisecond, []string{"fault:expired"}},
+		{"exp unread", 30 * time.Millisecond, []string{"fault:expired"}},
+		{"exp unread", 100 * time.Millisecond, []string{"fault:expired"}},
+		{"503 Service Unavailable", 50 * time.Millisecond, []string{"drill:outage"}},
+		{"no sign-in is pending", 50 * time.Millisecond, []string{"rule:crashes"}},
+	} {
+		t.Run(fmt.Sprint(tt.refused, " ", tt.later), func(t *testing.T) {
+			t.Parallel()
+			a := newApp(t, mild(t), "")
+			stop := a.supervised(t)
+			a.refused = func(why string) {
+				if why == tt.refused {
+					time.AfterFunc(tt.later, stop)
+				}
+			}
+			r := run(t, a, check.Options{Only: func(fault string) bool { return expired(fault) || fault == "access-denied" || fault == "no-code" }, Quick: true})
+			i := slices.IndexFunc(r.Findings, func(f check.Finding) bool { return f.ID == "crashes" })
+			if i < 0 || !slices.Equal(slices.Compact(r.Findings[i].Cases), tt.want) {
+				t.Errorf("found %q\n%s", ids(r), english(t, r))
+			}
+		})
 	}
 }
 

@@ -264,7 +264,7 @@ func (c *checker) endedAtMock(ctx context.Context, faults ...string) (bool, erro
 	stopped := c.witness()
 	err = c.call(ctx, http.MethodDelete, "/_mock/api/sessions/"+url.PathEscape(sid), nil)
 	seen := b.look(ctx)
-	if stopped(0) {
+	if stopped(aWhile) {
 		return false, errStopped
 	}
 	return !c.like.isIn(seen), cmp.Or(err, seen.page.err)
