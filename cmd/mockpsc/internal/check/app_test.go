@@ -95,7 +95,11 @@ func newApp(t *testing.T, mock *mockpsc.Server, weak string) *app {
 	if weak == "cookie without Secure" {
 		a.Server = httptest.NewTLSServer(mux)
 	} else {
-		a.Server = httptest.NewServer(mux)
+		a.Server = httptest.NewUnstartedServer(mux)
+		if a.is("closes what is silent") {
+			a.Config.ReadHeaderTimeout = 400 * time.Millisecond
+		}
+		a.Start()
 	}
 	t.Cleanup(a.Close)
 	return a

@@ -80,6 +80,9 @@ type checker struct {
 	dead    bool          // it did not come back; guarded by running
 	startup time.Duration // how long it took to start, if it was seen to
 
+	silence  time.Duration // how long it bears a connection that says nothing; guarded by running
+	measured bool
+
 	mu       sync.Mutex
 	cases    []Case
 	requests []*url.URL // honest authorization requests
@@ -124,15 +127,23 @@ func (c *checker) watched(ctx context.Context, group string, try func(context.Co
 	if c.dead {
 		return
 	}
-	stopped := c.witness()
+	stopped, began := c.witness(), time.Now()
 	try(ctx)
-	if !stopped(while) {
-		return
+	if c.crashes(ctx, stopped, began, while) {
+		c.tried(group, "crashes", true, "l'application s'est arrêtée", "the application has stopped", "")
 	}
-	c.tried(group, "crashes", true, "l'application s'est arrêtée", "the application has stopped", "")
+}
+
+// crashes reports whether the application has stopped since then, and has it come
+// back.
+func (c *checker) crashes(ctx context.Context, stopped func(time.Duration) bool, began time.Time, while time.Duration) bool {
+	if !stopped(while) {
+		return false
+	}
+	took := time.Since(began)
 	c.running.Lock()
 	defer c.running.Unlock()
-	c.revive(ctx)
+	return !c.revive(ctx) || took < c.silence
 }
 
 func newChecker(ctx context.Context, opt Options) (*checker, error) {
@@ -145,7 +156,7 @@ func newChecker(ctx context.Context, opt Options) (*checker, error) {
 	if opt.Timeout <= 0 {
 		opt.Timeout = 15 * time.Second
 	}
-	c := &checker{opt: opt, mocks: map[string]bool{}, hosts: map[string]bool{}}
+	c := &checker{opt: opt, mocks: map[string]bool{}, hosts: map[string]bool{}, silence: 2 * time.Second}
 	var err error
 	if c.base, err = url.Parse(opt.Mock); err != nil || c.base.Host == "" {
 		return nil, fmt.Errorf("check: -mock %q is no address; want such as http://127.0.0.1:9090", opt.Mock)

@@ -218,8 +218,8 @@ func (c *checker) witness() (stopped func(time.Duration) bool) {
 		defer conn.Close()
 		conn.SetReadDeadline(time.Now().Add(max(while, time.Millisecond)))
 		_, err := conn.Read(make([]byte, 1))
-		// After two seconds it may have been closed because it is silent.
-		return err != nil && !isTimeout(err) && time.Since(opened) < 2*time.Second || !c.listens()
+		// Later it may have been closed because it is silent.
+		return err != nil && !isTimeout(err) && time.Since(opened) < c.silence || !c.listens()
 	}
 }
 
@@ -250,11 +250,31 @@ func (c *checker) revive(ctx context.Context) bool {
 			break
 		}
 		if !c.witness()(aWhile) {
+			c.measure()
 			return true
 		}
 	}
 	c.dead = true
 	return false
+}
+
+// measure finds out, once, how long the application bears a connection that says
+// nothing: some close it within a second, and have not stopped.
+func (c *checker) measure() {
+	if c.measured || c.opt.Parallel == 1 {
+		return
+	}
+	c.measured = true
+	conn, err := c.dial()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	opened := time.Now()
+	conn.SetReadDeadline(opened.Add(c.silence))
+	if _, err := conn.Read(make([]byte, 1)); !isTimeout(err) {
+		c.silence = time.Since(opened) * 3 / 4
+	}
 }
 
 // comesBack waits for the application, started again by -restart or by whoever

@@ -46,7 +46,7 @@ func (c *checker) drill(ctx context.Context, group, name string) {
 		return
 	}
 	k := Case{ID: "drill:" + name, Group: group, Status: passed, How: "-drill " + name}
-	stopped := c.witness()
+	stopped, began := c.witness(), time.Now()
 	fail := func(fr, en string) {
 		k.Status, k.Rule, k.Severity, k.Seen = failed, "provider-down", ruleByID["provider-down"].severity, words{fr, en}
 	}
@@ -75,11 +75,8 @@ func (c *checker) drill(ctx context.Context, group, name string) {
 	if err := c.call(context.WithoutCancel(ctx), http.MethodPost, "/_mock/api/drill", map[string]string{"name": ""}); err != nil {
 		fail(err.Error(), err.Error())
 	}
-	if stopped(aWhile) {
+	if c.crashes(ctx, stopped, began, aWhile) {
 		k.crashed()
-		c.running.Lock()
-		c.revive(ctx)
-		c.running.Unlock()
 	}
 	if k.Status == passed && !c.enters(ctx) && !c.patience.spent.Load() {
 		fail("l'incident passé, une connexion honnête échoue", "the incident over, an honest sign-in fails")

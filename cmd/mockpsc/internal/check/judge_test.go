@@ -320,6 +320,19 @@ func TestWhoStopsAfterTheAnswerIsFound(t *testing.T) {
 	}
 }
 
+func TestWhoClosesWhatIsSilentHasNotStopped(t *testing.T) {
+	t.Parallel()
+	a := newApp(t, mild(t), "closes what is silent")
+	a.before(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		time.Sleep(10 * time.Millisecond) // or all is over before that
+		next.ServeHTTP(w, r)
+	})
+	r := run(t, a, check.Options{Only: expired, Quick: true})
+	if len(r.Findings) > 0 || r.Stopped {
+		t.Errorf("found %q\n%s", ids(r), english(t, r))
+	}
+}
+
 func TestWhoStopsAtALogoutTokenIsFound(t *testing.T) {
 	t.Parallel()
 	mock := mild(t)
