@@ -121,31 +121,6 @@ func Run(ctx context.Context, opt Options) (*Report, error) {
 	return c.report(time.Since(started)), nil
 }
 
-// watched tries some rules. If the application stops meanwhile, which of them it
-// was is not looked into.
-func (c *checker) watched(ctx context.Context, group string, try func(context.Context), while time.Duration) {
-	if c.dead {
-		return
-	}
-	stopped, began := c.witness(), time.Now()
-	try(ctx)
-	if c.crashes(ctx, stopped, began, while) {
-		c.tried(group, "crashes", true, "l'application s'est arrêtée", "the application has stopped", "")
-	}
-}
-
-// crashes reports whether the application has stopped since then, and has it come
-// back.
-func (c *checker) crashes(ctx context.Context, stopped func(time.Duration) bool, began time.Time, while time.Duration) bool {
-	if !stopped(while) {
-		return false
-	}
-	took := time.Since(began)
-	c.running.Lock()
-	defer c.running.Unlock()
-	return !c.revive(ctx) || took < c.silence
-}
-
 func newChecker(ctx context.Context, opt Options) (*checker, error) {
 	if opt.Persona == "" {
 		opt.Persona = "dr-dupont"

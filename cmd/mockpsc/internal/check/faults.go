@@ -2,12 +2,9 @@ package check
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -145,9 +142,6 @@ func (c *checker) fault(ctx context.Context, f mockpsc.Fault) {
 	c.mu.Unlock()
 }
 
-// aWhile is how long an application may take to stop after it has answered.
-const aWhile = 200 * time.Millisecond
-
 // crashed has a case say that the application stopped.
 func (k *Case) crashed() {
 	k.Status, k.hindered, k.Rule, k.Severity = failed, false, "crashes", serious
@@ -200,103 +194,6 @@ func (c *checker) faultOnce(ctx context.Context, f mockpsc.Fault, while time.Dur
 		c.mu.Unlock()
 	}
 	return k, ok, gone
-}
-
-// witness opens a connection that ends with the application, however soon
-// somebody starts that again. What it returns waits for that, for a while. Where
-// the application does not bear two at a time, it only looks whether it is there.
-func (c *checker) witness() (stopped func(time.Duration) bool) {
-	if c.opt.Parallel == 1 {
-		return func(while time.Duration) bool { time.Sleep(while); return !c.listens() }
-	}
-	conn, err := c.dial()
-	opened := time.Now()
-	return func(while time.Duration) bool {
-		if err != nil {
-			return true
-		}
-		defer conn.Close()
-		conn.SetReadDeadline(time.Now().Add(max(while, time.Millisecond)))
-		_, err := conn.Read(make([]byte, 1))
-		// Later it may have been closed because it is silent.
-		return err != nil && !isTimeout(err) && time.Since(opened) < c.silence || !c.listens()
-	}
-}
-
-// listens reports whether anything is at the application's address.
-func (c *checker) listens() bool {
-	conn, err := c.dial()
-	if err != nil {
-		return false
-	}
-	conn.Close()
-	return true
-}
-
-func (c *checker) dial() (net.Conn, error) {
-	d := &net.Dialer{Timeout: 2 * time.Second}
-	port := c.app.Port()
-	if c.app.Scheme == "https" { // with a handshake, or its log is full of those that failed
-		return tls.DialWithDialer(d, "tcp", net.JoinHostPort(c.app.Hostname(), cmp.Or(port, "443")), &tls.Config{InsecureSkipVerify: true}) // whoever it is
-	}
-	return d.Dial("tcp", net.JoinHostPort(c.app.Hostname(), cmp.Or(port, "80")))
-}
-
-// revive has the application come back and stay: what others did to it may take
-// it down once more. Called with c.running held.
-func (c *checker) revive(ctx context.Context) bool {
-	for began := time.Now(); time.Since(began) < 10*time.Second; {
-		if !c.comesBack(ctx) {
-			break
-		}
-		if !c.witness()(aWhile) {
-			c.measure()
-			return true
-		}
-	}
-	c.dead = true
-	return false
-}
-
-// measure finds out, once, how long the application bears a connection that says
-// nothing: some close it within a second, and have not stopped.
-func (c *checker) measure() {
-	if c.measured || c.opt.Parallel == 1 {
-		return
-	}
-	c.measured = true
-	conn, err := c.dial()
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	opened := time.Now()
-	conn.SetReadDeadline(opened.Add(c.silence))
-	if _, err := conn.Read(make([]byte, 1)); !isTimeout(err) {
-		c.silence = time.Since(opened) * 3 / 4
-	}
-}
-
-// comesBack waits for the application, started again by -restart or by whoever
-// watches over it.
-func (c *checker) comesBack(ctx context.Context) bool {
-	if c.listens() { // another has waited already
-		return true
-	}
-	if c.opt.Restart != "" {
-		return c.restart(ctx) == nil
-	}
-	for range 50 {
-		select {
-		case <-time.After(200 * time.Millisecond):
-		case <-ctx.Done():
-			return false
-		}
-		if c.listens() {
-			return true
-		}
-	}
-	return false
 }
 
 // hinder has a case say why it could not be tried.
