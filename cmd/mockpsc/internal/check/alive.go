@@ -30,10 +30,10 @@ func (c *checker) crashes(ctx context.Context, stopped func(time.Duration) bool,
 	if !stopped(while) {
 		return false
 	}
-	took := time.Since(began)
+	took, down := time.Since(began), !c.listens()
 	c.running.Lock()
 	defer c.running.Unlock()
-	return !c.revive(ctx) || took < c.silence
+	return !c.revive(ctx) || down || took < c.silence
 }
 
 // witness opens a connection that ends with the application, however soon

@@ -1,11 +1,13 @@
 package check
 
 import (
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pscauth/pscauth/mockpsc"
 )
@@ -181,5 +183,33 @@ func TestLikeness(t *testing.T) {
 	}
 	if _, err := learn([]sight{stranger}, sight{}, sight{}); err == nil {
 		t.Error("a page that does not open passes")
+	}
+}
+
+func TestWhoIsDownHasStoppedHoweverLongThatTook(t *testing.T) {
+	t.Parallel()
+	for _, down := range []bool{true, false} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := l.Addr().String()
+		if down { // and comes back
+			l.Close()
+			time.AfterFunc(50*time.Millisecond, func() {
+				if l, err := net.Listen("tcp", at); err != nil {
+					t.Error(err)
+				} else {
+					t.Cleanup(func() { l.Close() })
+				}
+			})
+		} else {
+			defer l.Close()
+		}
+		c := &checker{app: &url.URL{Scheme: "http", Host: at}, opt: Options{Parallel: 4}, silence: 2 * time.Second, measured: true}
+		closed := func(time.Duration) bool { return true }
+		if got := c.crashes(t.Context(), closed, time.Now().Add(-time.Hour), 0); got != down || c.dead {
+			t.Errorf("down: %t: stopped: %t, for good: %t", down, got, c.dead)
+		}
 	}
 }
